@@ -46,7 +46,8 @@ export class ByteWriter {
       if (value < 0n || value > kMaxU64) throw new RangeError(`${value} does not fit into 64 unsigned bits`)
       this.buffer.writeBigUInt64LE(value, this.end)
     } else {
-      if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not a whole number from 0 to 2^53-1`)
+      if (!Number.isSafeInteger(value) || value < 0)
+        throw new RangeError(`${value} is not a whole number from 0 to 2^53-1`)
       this.putU32(this.end, value % kHigh)
       this.putU32(this.end + 4, Math.floor(value / kHigh))
     }

@@ -126,7 +126,10 @@ export function endFrame(w: ByteWriter, at: number): void {
   const length = w.length - at - kLengthBytes
   if (length > kMaxFrameLength) {
     w.truncate(at)
-    throw new ProtocolError('FERRITE_PROTOCOL_LENGTH', `a frame of ${length} bytes is above the limit of ${kMaxFrameLength}`)
+    throw new ProtocolError(
+      'FERRITE_PROTOCOL_LENGTH',
+      `a frame of ${length} bytes is above the limit of ${kMaxFrameLength}`,
+    )
   }
   w.patchU32(at, length)
 }

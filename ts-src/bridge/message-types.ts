@@ -239,15 +239,5 @@ export interface Gap {
 export type HostMessage = Hello | Ping | Pong | Attach | Detach | Status | Routes | Result | Call
 /** What the module sends. */
 export type ModuleMessage =
-  | Welcome
-  | Ping
-  | Pong
-  | State
-  | Attached
-  | RoutesRead
-  | Invoke
-  | Cancel
-  | CallResult
-  | Event
-  | Gap
+  Welcome | Ping | Pong | State | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Gap
 export type Message = HostMessage | ModuleMessage

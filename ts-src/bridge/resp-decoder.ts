@@ -145,7 +145,8 @@ class Decoder {
 
   private verbatim(): RespVerbatim {
     const whole = this.text(this.length('verbatim string'))
-    if (whole.length < 4 || whole[3] !== 0x3a) throw invalid('a verbatim string does not begin with a format and a colon')
+    if (whole.length < 4 || whole[3] !== 0x3a)
+      throw invalid('a verbatim string does not begin with a format and a colon')
     return new RespVerbatim(whole.toString('latin1', 0, 3), whole.subarray(4))
   }
 

@@ -45,7 +45,8 @@ export function respBigNumber(w: ByteWriter, value: bigint): void {
 
 /** @throws RangeError when `format` is not three ASCII characters */
 export function respVerbatim(w: ByteWriter, format: string, text: Buffer | string): void {
-  if (!/^[!-9;-~]{3}$/.test(format)) throw new RangeError(`"${format}" is not a format of three characters, such as txt`)
+  if (!/^[!-9;-~]{3}$/.test(format))
+    throw new RangeError(`"${format}" is not a format of three characters, such as txt`)
   const length = 4 + (typeof text === 'string' ? utf8Length(text) : text.length)
   w.raw(`=${length}\r\n${format}:`)
   w.raw(text)
@@ -98,7 +99,10 @@ function encodeBigint(w: ByteWriter, value: bigint): void {
   else respBigNumber(w, value)
 }
 
-function encodeAggregate(w: ByteWriter, value: Exclude<RespValue, null | boolean | number | bigint | string | Buffer>): void {
+function encodeAggregate(
+  w: ByteWriter,
+  value: Exclude<RespValue, null | boolean | number | bigint | string | Buffer>,
+): void {
   if (value instanceof RespError) respError(w, value.code, value.message)
   else if (value instanceof RespVerbatim) respVerbatim(w, value.format, value.text)
   else if (value instanceof RespSlot) respSlot(w, value.index)
