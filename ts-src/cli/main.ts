@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+// The commands `ferrite` and `ferrite-plugins`. Each command's code is loaded when it is run: `module-path` should not
+// pay for what `start` needs.
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError } from 'commander'
+import { packageVersion } from '../setup/package-root.js'
+import { SetupError } from '../setup/setup-error.js'
+import { say } from './say.js'
+
+/** Runs the command line; resolves to the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  let status = 0
+  const program = new Command('ferrite')
+    .description('Plugins for stock Redis and Valkey servers, written in TypeScript')
+    .version(packageVersion())
+    .showHelpAfterError()
+  addStart(program, (code) => (status = code))
+  addSetup(program)
+  addDoctor(program, (code) => (status = code))
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (err) {
+    if (!(err instanceof SetupError)) throw err
+    say(err.message)
+    return 1
+  }
+  return status
+}
+
+function addStart(program: Command, setStatus: (code: number) => void): void {
+  program
+    .command('start')
+    .description('start a server with the module and plugins, and stop it on Ctrl-C')
+    .option('--port <number>', 'TCP port (default: a free one)', parsePort)
+    .option('--server <path>', 'redis-server or valkey-server to use (default: from PATH, else fetched)')
+    .option('--plugins <folder>', 'folder of plugin sources, or a plugins-dir')
+    .option('--dir <folder>', 'data folder (default: one in the cache folder)')
+    .action(async (options: { port?: number; server?: string; plugins?: string; dir?: string }) => {
+      const { start } = await import('./start.js')
+      setStatus(await start(options))
+    })
+}
+
+function addSetup(program: Command): void {
+  program
+    .command('setup')
+    .description('compile the module now, and not at the first start')
+    .action(async () => {
+      const { ensureModule } = await import('../setup/module-build.js')
+      const module = await ensureModule(say)
+      if (!module.compiled) say(`the module is up to date: ${module.path}`)
+    })
+  program
+    .command('module-path')
+    .description('print the path of ferrite.so for `loadmodule`, compiling it first if need be')
+    .action(async () => {
+      const { ensureModule } = await import('../setup/module-build.js')
+      process.stdout.write(`${(await ensureModule(say)).path}\n`)
+    })
+}
+
+function addDoctor(program: Command, setStatus: (code: number) => void): void {
+  program
+    .command('doctor')
+    .description('what is missing on this machine, one line each with the remedy')
+    .option('--json', 'print JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { doctor } = await import('./doctor.js')
+      setStatus(await doctor(options))
+    })
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port
+  throw new InvalidArgumentError('expected a number from 1 to 65535.')
+}
+
+/** Whether this file is the program, be it through the links that npm makes for it. */
+function isProgram(): boolean {
+  const program = process.argv[1]
+  return program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url)
+}
+
+if (isProgram()) process.exitCode = await main(process.argv.slice(2))
