@@ -1,0 +1,109 @@
+/**
+ * The route table: what the module must know of every plugin command without asking the host. Text of lines and words
+ * (docs/design/bridge-protocol.md, "Route table"), so that C reads it with a page of code.
+ */
+
+import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
+
+export * from './command-route.js'
+export { parseRouteTable } from './route-table-reader.js'
+
+type Fields = readonly (readonly [string, string | number])[]
+
+const head = 'ferrite-routes 1'
+
+/** Escapes what separates words, values and list items. */
+function escapeValue(value: string): string {
+  let out = ''
+  for (const byte of Buffer.from(value, 'utf8')) {
+    const isPlain = byte > 32 && byte < 127 && byte !== 0x25 && byte !== 0x2c && byte !== 0x3d
+    out += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return out
+}
+
+function formatLine(kind: string, fields: Fields): string {
+  const words = fields.map(([name, value]) => `${name}=${value}`)
+  return [kind, ...words].join(' ')
+}
+
+function list(items: readonly string[]): string {
+  return items.map(escapeValue).join(',')
+}
+
+function optionalField(name: string, value: string | undefined): Fields {
+  return value === undefined ? [] : [[name, escapeValue(value)]]
+}
+
+function formatBegin(begin: KeySpec['begin']): string {
+  return begin.kind === 'index' ? `index:${begin.position}` : `keyword:${escapeValue(begin.word).replaceAll(':', '%3A')}:${begin.from}`
+}
+
+function formatFind(find: KeySpec['find']): string {
+  return find.kind === 'range'
+    ? `range:${find.last}:${find.step}:${find.limit}`
+    : `keynum:${find.index}:${find.first}:${find.step}`
+}
+
+function formatKey(spec: KeySpec): string {
+  return formatLine('key', [
+    ['flags', list(spec.flags)],
+    ['begin', formatBegin(spec.begin)],
+    ['find', formatFind(spec.find)],
+  ])
+}
+
+function formatArgs(args: readonly ArgDoc[], depth: number): string[] {
+  return args.flatMap((arg) => [
+    formatLine('arg', [
+      ['depth', depth],
+      ['name', escapeValue(arg.name)],
+      ['type', arg.type],
+      ...optionalField('token', arg.token),
+      ...(arg.flags.length === 0 ? [] : ([['flags', list(arg.flags)]] as const)),
+      ...(arg.key === undefined ? [] : ([['key', arg.key]] as const)),
+    ]),
+    ...formatArgs(arg.args ?? [], depth + 1),
+  ])
+}
+
+function readField(word: ReadWord): Fields[number] {
+  if ('lit' in word) return ['lit', escapeValue(word.lit)]
+  if ('arg' in word) return ['arg', word.arg]
+  return 'key' in word ? ['key', word.key] : ['keys', word.keys.join(':')]
+}
+
+function formatCommand(route: CommandRoute): string[] {
+  return [
+    formatLine('command', [
+      ['name', escapeValue(route.name)],
+      ['arity', route.arity],
+      ['flags', list(route.flags)],
+      ['categories', list(route.categories)],
+      ['transaction', route.transaction],
+      ['timeout', route.timeoutMs],
+      ['retry', route.retry],
+    ]),
+    formatLine('doc', [
+      ['summary', escapeValue(route.doc.summary)],
+      ...optionalField('since', route.doc.since),
+      ...optionalField('complexity', route.doc.complexity),
+    ]),
+    ...route.keySpecs.map(formatKey),
+    ...formatArgs(route.args, 0),
+    ...route.reads.map((read) => formatLine('read', read.map(readField))),
+  ]
+}
+
+/** The text of the file `routes`. */
+export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
+  const lines = [head]
+  for (const plugin of plugins) {
+    const fields: Fields = [
+      ['name', escapeValue(plugin.name)],
+      ['version', escapeValue(plugin.version)],
+    ]
+    lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand))
+  }
+  return [...lines, `end ${lines.length}`, ''].join('\n')
+}

@@ -1,0 +1,223 @@
+/** What COMMAND INFO, COMMAND DOCS and the ACL need to know of the arguments: arity, key specs, documentation. */
+
+import type { ArgDoc, KeySpec } from '../plugin/command-route.js'
+import type { KeyMode } from './arg.js'
+import { slotWords, type Sequence, type Slot } from './arg-tree.js'
+import { PluginDefinitionError } from './plugin-error.js'
+
+/** Key modes as the flags of a key spec. */
+const keyFlags: Readonly<Record<KeyMode, readonly string[]>> = {
+  r: ['RO', 'access'],
+  rw: ['RW', 'access', 'update'],
+  w: ['OW', 'update'],
+  rm: ['RM', 'delete'],
+}
+
+export interface ArgLayout {
+  readonly arity: number
+  readonly keySpecs: readonly KeySpec[]
+  readonly docs: readonly ArgDoc[]
+  /** The modes of all keys. */
+  readonly modes: readonly KeyMode[]
+  /** Position of each argument that always stands at the same place; the command's name is 0. */
+  readonly positions: ReadonlyMap<string, number>
+  /** Position of the last word of an argument that repeats; negative: from the end. */
+  readonly lastPositions: ReadonlyMap<string, number>
+  /** No key has to be given. */
+  readonly keysAreOptional: boolean
+}
+
+type Begin = KeySpec['begin']
+
+/** Collects the key specs of one command. */
+class Layout {
+  readonly keySpecs: KeySpec[] = []
+  readonly modes: KeyMode[] = []
+  readonly positions = new Map<string, number>()
+  readonly lastPositions = new Map<string, number>()
+
+  /** Adds a spec and returns its index. */
+  add(mode: KeyMode, begin: Begin, find: KeySpec['find'], isGuess = false): number {
+    const flags = [...keyFlags[mode], ...(isGuess ? ['incomplete'] : [])]
+    this.modes.push(mode)
+    return this.keySpecs.push({ flags, begin, find }) - 1
+  }
+}
+
+function docType(slot: Slot): ArgDoc['type'] {
+  const { shape, spec } = slot
+  if (shape.kind === 'flag') return 'pure-token'
+  if (shape.kind === 'oneOf') return 'oneof'
+  if (shape.kind !== 'word') return 'block'
+  if (spec.kind === 'enum') return 'oneof'
+  if (spec.kind === 'key' || spec.kind === 'keyBuffer') return 'key'
+  if (spec.kind === 'integer' || spec.kind === 'bigint') return 'integer'
+  return spec.kind === 'float' ? 'double' : 'string'
+}
+
+function docFlags(slot: Slot): ArgDoc['flags'] {
+  const flags: ArgDoc['flags'][number][] = []
+  if (!slot.isRequired) flags.push('optional')
+  if (slot.repeats) flags.push('multiple')
+  if (slot.spec.multiple?.repeatToken === true) flags.push('multiple_token')
+  return flags
+}
+
+const single = { kind: 'range', last: 0, step: 1, limit: 0 } as const
+
+function refuseKey(slot: Slot, why: string): never {
+  throw new PluginDefinitionError(slot.path, `${why}, so Redis could not tell which word is the key`)
+}
+
+/** How the keys of a repeated argument are found, `tailWords` words before the end. */
+function rangeOf(slot: Slot, step: number, tailWords: number): KeySpec['find'] {
+  return slot.repeats ? { kind: 'range', last: -1 - tailWords, step, limit: 0 } : single
+}
+
+/** Where a member of a block begins; `undefined` if that varies. */
+function memberBegin(begin: Begin | undefined, offset: number): Begin | undefined {
+  if (begin === undefined) return undefined
+  if (begin.kind === 'index') return { kind: 'index', position: begin.position + offset }
+  return offset === 0 ? begin : undefined
+}
+
+/** Documents the arguments and collects their key specs. `Begin` is where the first word of the argument stands. */
+class Documenter {
+  /** First position at which the options of the current stage can stand. */
+  from = 1
+
+  constructor(private readonly layout: Layout) {}
+
+  private inner(slot: Slot, begin: Begin | undefined, repeated: Slot | undefined, tail: number): readonly ArgDoc[] {
+    const { shape, spec } = slot
+    if (shape.kind === 'word' && spec.kind === 'enum') {
+      return (spec.words ?? []).map((word) => ({
+        name: word.toLowerCase(),
+        type: 'pure-token',
+        token: word.toUpperCase(),
+        flags: [],
+      }))
+    }
+    if (shape.kind === 'numkeys') return this.numkeys(slot, begin)
+    if (shape.kind === 'block') return this.block(shape.sequence, begin, slot.repeats ? slot : repeated, tail)
+    if (shape.kind !== 'oneOf') return []
+    return shape.members.map((member) => this.option(member, false))
+  }
+
+  private numkeys(slot: Slot, begin: Begin | undefined): readonly ArgDoc[] {
+    if (begin === undefined) refuseKey(slot, 'the place of these keys varies')
+    const key = this.layout.add(slot.spec.mode ?? 'rw', begin, { kind: 'keynum', index: 0, first: 1, step: 1 })
+    return [
+      { name: 'numkeys', type: 'integer', flags: [] },
+      { name: 'key', type: 'key', flags: ['multiple'], key },
+    ]
+  }
+
+  private block(sequence: Sequence, begin: Begin | undefined, repeated: Slot | undefined, tail: number): ArgDoc[] {
+    const isFixed = sequence.leastWords === sequence.mostWords
+    let offset: number | undefined = 0
+    return sequence.stages.flatMap((stage) => {
+      if (stage.kind === 'options') {
+        offset = undefined
+        return stage.slots.map((slot) => this.option(slot, true))
+      }
+      const { slot } = stage
+      const at = offset === undefined ? undefined : memberBegin(begin, offset)
+      const [least, most] = slotWords(slot)
+      offset = offset !== undefined && least === most ? offset + least : undefined
+      const find = repeated === undefined ? single : rangeOf(repeated, sequence.leastWords, tail)
+      return [this.one(slot, repeated === undefined || isFixed ? at : undefined, find, tail)]
+    })
+  }
+
+  /** One argument; `begin` is undefined where its place varies, which is an error for keys alone. */
+  one(slot: Slot, begin: Begin | undefined, find: KeySpec['find'], tail: number, isGuess = false): ArgDoc {
+    const type = docType(slot)
+    let key: number | undefined
+    if (type === 'key') {
+      if (begin === undefined) refuseKey(slot, 'its place varies')
+      key = this.layout.add(slot.spec.mode ?? 'rw', begin, find, isGuess)
+    }
+    const args = this.inner(slot, begin, undefined, tail)
+    return {
+      name: slot.name,
+      type,
+      ...(slot.token === undefined ? {} : { token: slot.token }),
+      flags: docFlags(slot),
+      ...(key === undefined ? {} : { key }),
+      ...(args.length === 0 ? {} : { args }),
+    }
+  }
+
+  /** An option: keys in it are found by its token. */
+  option(slot: Slot, isGuess: boolean): ArgDoc {
+    if (slot.spec.multiple?.repeatToken === true && hasKey(slot)) refuseKey(slot, 'its token is repeated')
+    const begin: Begin | undefined =
+      slot.token === undefined ? undefined : { kind: 'keyword', word: slot.token, from: this.from }
+    return this.one(slot, begin, rangeOf(slot, 1, 0), 0, isGuess)
+  }
+}
+
+function hasKey(slot: Slot): boolean {
+  const { shape, spec } = slot
+  if (shape.kind === 'numkeys') return true
+  if (shape.kind === 'block') return shape.sequence.slots.some(hasKey)
+  if (shape.kind === 'oneOf') return shape.members.some(hasKey)
+  return spec.kind === 'key' || spec.kind === 'keyBuffer'
+}
+
+/** An option with text of the client's choice, in which another option's token can occur. */
+function hasFreeText(slot: Slot): boolean {
+  const { shape } = slot
+  if (shape.kind === 'block') return shape.sequence.slots.some(hasFreeText)
+  if (shape.kind === 'oneOf') return shape.members.some(hasFreeText)
+  return shape.kind === 'numkeys' || (shape.kind === 'word' && ['key', 'keyBuffer', 'string', 'buffer'].includes(slot.spec.kind))
+}
+
+/**
+ * @param sequence the arguments of a command
+ * @param nameWords words of the command's name: 2 for a subcommand
+ * @throws PluginDefinitionError for a key at a place that no key spec can describe
+ */
+export function layOut(sequence: Sequence, nameWords: number): ArgLayout {
+  const layout = new Layout()
+  const documenter = new Documenter(layout)
+  let position: number | undefined = nameWords
+  let earliest = nameWords
+  const docs = sequence.stages.flatMap((stage) => {
+    documenter.from = earliest
+    const slots = stage.kind === 'options' ? stage.slots : [stage.slot]
+    for (const slot of slots) earliest += slotWords(slot)[0]
+    if (stage.kind === 'options') {
+      position = undefined
+      const isGuess = stage.slots.some(hasFreeText) && stage.slots.length > 1
+      return stage.slots.map((slot) => documenter.option(slot, isGuess))
+    }
+    const { slot } = stage
+    const begin: Begin | undefined = position === undefined ? undefined : { kind: 'index', position }
+    if (position !== undefined) notePosition(layout, slot, position, stage.tailWords)
+    const [least, most] = slotWords(slot)
+    position = position !== undefined && least === most ? position + least : undefined
+    return [documenter.one(slot, begin, rangeOf(slot, 1, stage.tailWords), stage.tailWords)]
+  })
+  const words = nameWords + sequence.leastWords
+  return {
+    arity: sequence.leastWords === sequence.mostWords ? words : -words,
+    keySpecs: layout.keySpecs,
+    docs,
+    modes: layout.modes,
+    positions: layout.positions,
+    lastPositions: layout.lastPositions,
+    keysAreOptional: layout.keySpecs.length > 0 && !sequence.slots.some((slot) => slot.isRequired && hasKey(slot)),
+  }
+}
+
+function notePosition(layout: Layout, slot: Slot, position: number, tailWords: number): void {
+  if (slot.shape.kind !== 'word') return
+  if (slot.repeats) {
+    layout.positions.set(slot.name, position)
+    layout.lastPositions.set(slot.name, -1 - tailWords)
+  } else if (slot.isRequired) {
+    layout.positions.set(slot.name, position)
+  }
+}

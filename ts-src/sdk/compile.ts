@@ -1,0 +1,336 @@
+/** From a plugin's definition to what the host runs and the route table says. Checks everything that types cannot. */
+
+import { createRequire } from 'node:module'
+import type { RespValue } from '../bridge/resp-value.js'
+import type { CommandRoute } from '../plugin/command-route.js'
+import { layOut, type ArgLayout } from './arg-layout.js'
+import { ArgParser } from './arg-parser.js'
+import { buildSequence } from './arg-tree.js'
+import { Command, extraFlags, type CommandOptions } from './command.js'
+import { CompiledReads, type ReadsFunction } from './compile-reads.js'
+import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
+import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
+import { toMilliseconds } from './duration.js'
+import { KeyHook, TimerHook, type CronOptions } from './hooks.js'
+import { PluginDefinitionError } from './plugin-error.js'
+import type { ArgRecord } from './arg.js'
+import type { ReadRecord } from './read.js'
+import { Settings, type SettingValues } from './setting.js'
+import { ReplyShape, type ShapeSpec } from './shape.js'
+
+/** A command, ready to run. */
+export interface CompiledCommand {
+  /** Capitals; `SESSION|GET` for a subcommand. */
+  readonly name: string
+  readonly route: CommandRoute
+  readonly returns: ShapeSpec | undefined
+  readonly group: string | undefined
+  /** Reads the words after the command's name. @throws ArgumentError, which is the client's reply */
+  parse(args: readonly Buffer[]): unknown
+  /** Decodes the declared reads. @throws PluginError for an error of the server (WRONGTYPE), the client's reply */
+  decodeReads(values: readonly RespValue[]): Record<string, unknown>
+  handler(ctx: CommandContext, args: unknown): unknown
+}
+
+/** A subscription to key events. */
+export interface CompiledKeyHook {
+  readonly name: string
+  /** Empty: all. */
+  readonly events: readonly string[]
+  /** Globs; empty: all. */
+  readonly keys: readonly string[]
+  readonly ownWrites: boolean
+  readonly onReplica: boolean
+  handler(ctx: KeyEventContext): unknown
+}
+
+/** A timer. */
+export interface CompiledTimer {
+  readonly name: string
+  readonly kind: 'every' | 'cron'
+  readonly everyMs?: number
+  readonly cron?: string
+  readonly timezone?: string
+  readonly onReplica: boolean
+  handler(ctx: TimerContext): unknown
+}
+
+/** A plugin, ready to run. */
+export interface CompiledPlugin {
+  readonly name: string
+  /** What the definition says, else 0.0.0; the manifest of a built plugin has the package's version then. */
+  readonly version: string
+  readonly definition: PluginDefinition
+  readonly commands: readonly CompiledCommand[]
+  readonly keyHooks: readonly CompiledKeyHook[]
+  readonly timers: readonly CompiledTimer[]
+  /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
+  resolveConfig(given: Readonly<Record<string, unknown>>): SettingValues
+  setup?(ctx: LifecycleContext): unknown
+  teardown?(ctx: LifecycleContext): unknown
+}
+
+type Options = CommandOptions<ArgRecord, ReadRecord, unknown>
+
+/** What a plugin may be called: also the name of its folder. */
+export const pluginNamePattern = /^[a-z][a-z0-9._-]{0,63}$/
+const commandPattern = /^[A-Z][A-Z0-9_.:-]{0,63}(?:\|[A-Z][A-Z0-9_.:-]{0,63})?$/
+const versionPattern = /^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$/
+const categoryPattern = /^[a-z][a-z0-9_-]{0,63}$/
+const mostTimerMs = 24 * 86_400_000
+const leastTimerMs = 10
+const mostRetries = 100
+const mostTimeoutMs = 3_600_000
+
+const definitionKeys = ['name', 'version', 'permissions', 'config', 'commands', 'hooks', 'setup', 'teardown']
+const commandKeys = [
+  'summary',
+  'since',
+  'complexity',
+  'group',
+  'args',
+  'reads',
+  'retryOnChange',
+  'readonly',
+  'denyOom',
+  'flags',
+  'categories',
+  'inTransaction',
+  'timeoutMs',
+  'returns',
+  'handler',
+]
+const keyHookKeys = ['key', 'events', 'ownWrites', 'onReplica', 'handler']
+
+function fail(path: string, problem: string): never {
+  throw new PluginDefinitionError(path, problem)
+}
+
+function checkKeys(path: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) fail(path, `must be an object, got ${String(value)}`)
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) fail(path === '' ? key : `${path}.${key}`, `is not known; known are ${known.join(', ')}`)
+  }
+}
+
+function checkInteger(path: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  return fail(path, `must be a whole number from ${least} to ${most}, got ${String(value)}`)
+}
+
+function checkFunction(path: string, value: unknown): void {
+  if (typeof value !== 'function') fail(path, `must be a function, got ${value === undefined ? 'nothing' : typeof value}`)
+}
+
+function checkText(path: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !/[\r\n]/.test(value)) return value
+  return fail(path, 'must be one line of text')
+}
+
+function isWriting(options: Options, layout: ArgLayout): boolean {
+  return options.readonly !== true && layout.modes.some((mode) => mode !== 'r')
+}
+
+function commandFlags(path: string, options: Options, layout: ArgLayout): readonly string[] {
+  const writes = isWriting(options, layout)
+  const readsOnly = options.readonly ?? (layout.modes.length > 0 && !writes)
+  if (options.readonly === true && layout.modes.some((mode) => mode !== 'r')) {
+    fail(`${path}.readonly`, "a command with a key of mode 'rw', 'w' or 'rm' is not read-only; use arg.key('r')")
+  }
+  const deniesOom = options.denyOom ?? (writes && layout.modes.some((mode) => mode === 'w' || mode === 'rw'))
+  const flags = [
+    ...(writes ? ['write'] : []),
+    ...(readsOnly ? ['readonly'] : []),
+    ...(deniesOom ? ['deny-oom'] : []),
+    ...(layout.keysAreOptional ? ['no-mandatory-keys'] : []),
+    ...(options.flags ?? []),
+  ]
+  for (const flag of options.flags ?? []) {
+    if (!extraFlags.includes(flag)) fail(`${path}.flags`, `'${flag}' is not one of ${extraFlags.join(', ')}`)
+  }
+  return [...new Set(flags)]
+}
+
+function commandCategories(path: string, options: Options, flags: readonly string[]): readonly string[] {
+  const derived = [
+    ...(flags.includes('write') ? ['write'] : []),
+    ...(flags.includes('readonly') ? ['read'] : []),
+    ...(flags.includes('admin') ? ['admin', 'dangerous'] : []),
+    ...(flags.includes('pubsub') ? ['pubsub'] : []),
+    flags.includes('fast') ? 'fast' : 'slow',
+  ]
+  for (const category of options.categories ?? []) {
+    if (!categoryPattern.test(category)) fail(`${path}.categories`, `'${category}' is no category: no @, small letters`)
+  }
+  return [...new Set([...derived, ...(options.categories ?? [])])]
+}
+
+function commandDoc(path: string, options: Options): CommandRoute['doc'] {
+  return {
+    summary: checkText(`${path}.summary`, options.summary),
+    ...(options.since === undefined ? {} : { since: checkText(`${path}.since`, options.since) }),
+    ...(options.complexity === undefined ? {} : { complexity: checkText(`${path}.complexity`, options.complexity) }),
+  }
+}
+
+function checkCommand(path: string, name: string, options: Options): void {
+  checkKeys(path, options, commandKeys)
+  if (!commandPattern.test(name)) {
+    fail(path, 'a command is named in capitals, such as RATELIMIT.CHECK, and a subcommand SESSION|GET')
+  }
+  checkFunction(`${path}.handler`, options.handler)
+  if (options.reads !== undefined) checkFunction(`${path}.reads`, options.reads)
+  if (!['sync', 'refuse'].includes(options.inTransaction ?? 'sync')) {
+    fail(`${path}.inTransaction`, `must be 'sync' or 'refuse', got ${String(options.inTransaction)}`)
+  }
+  if (options.returns !== undefined && !(options.returns instanceof ReplyShape)) {
+    fail(`${path}.returns`, 'must be made by shape.*, such as shape.integer()')
+  }
+}
+
+function compileCommand(path: string, name: string, options: Options): CompiledCommand {
+  checkCommand(path, name, options)
+  const sequence = buildSequence(`${path}.args`, options.args ?? {})
+  const layout = layOut(sequence, name.includes('|') ? 2 : 1)
+  // References stand in for arguments here; the types of `reads` say the same.
+  const reads = new CompiledReads(`${path}.reads`, options.reads as ReadsFunction | undefined, sequence, layout)
+  const parser = new ArgParser(name.toLowerCase(), sequence)
+  const retry = checkInteger(`${path}.retryOnChange`, options.retryOnChange ?? 0, 0, mostRetries)
+  if (retry > 0 && reads.words.length === 0) fail(`${path}.retryOnChange`, 'needs reads, whose change is what it looks at')
+  const timeoutMs = options.timeoutMs === undefined ? 0 : checkInteger(`${path}.timeoutMs`, options.timeoutMs, 1, mostTimeoutMs)
+  const flags = commandFlags(path, options, layout)
+  return {
+    name,
+    route: {
+      name,
+      arity: layout.arity,
+      flags,
+      categories: commandCategories(path, options, flags),
+      transaction: options.inTransaction ?? 'sync',
+      timeoutMs,
+      retry,
+      doc: commandDoc(path, options),
+      keySpecs: layout.keySpecs,
+      args: layout.docs,
+      reads: reads.words,
+    },
+    returns: options.returns?.spec,
+    group: options.group === undefined ? undefined : checkText(`${path}.group`, options.group),
+    parse: (args) => parser.parse(args),
+    decodeReads: (values) => reads.decode(values),
+    // The parser and the reads made exactly what the handler's types say.
+    handler: options.handler.bind(options) as CompiledCommand['handler'],
+  }
+}
+
+function checkContainers(commands: readonly CompiledCommand[]): void {
+  const names = new Set(commands.map(({ name }) => name))
+  for (const { name } of commands) {
+    const [container = ''] = name.split('|')
+    if (name.includes('|') && names.has(container)) {
+      fail(`commands.${name}`, `${container} cannot be a command of its own and have subcommands`)
+    }
+  }
+}
+
+function checkGlobs(path: string, globs: readonly unknown[]): readonly string[] {
+  for (const glob of globs) if (typeof glob !== 'string' || glob === '') fail(path, 'must be globs such as user:*')
+  return globs as readonly string[] // checked just now
+}
+
+function compileKeyHook(name: string, path: string, { options }: KeyHook): CompiledKeyHook {
+  checkKeys(path, options, keyHookKeys)
+  checkFunction(`${path}.handler`, options.handler)
+  const { key = [], events = [] } = options
+  for (const event of events) {
+    if (!/^[a-z][a-z0-9_.:-]*$/.test(event)) fail(`${path}.events`, `'${String(event)}' is no event: small letters, as in 'expired'`)
+  }
+  return {
+    name,
+    events: [...new Set(events)],
+    keys: checkGlobs(`${path}.key`, typeof key === 'string' ? [key] : key),
+    ownWrites: options.ownWrites ?? false,
+    onReplica: options.onReplica ?? false,
+    handler: (ctx) => options.handler(ctx),
+  }
+}
+
+function checkCron(path: string, pattern: string, options: CronOptions): void {
+  // Loaded here, since most plugins have no cron and each worker would carry it.
+  const { Cron } = createRequire(import.meta.url)('croner') as typeof import('croner')
+  try {
+    new Cron(pattern, { paused: true, ...(options.timezone === undefined ? {} : { timezone: options.timezone }) }).nextRun()
+  } catch (error) {
+    fail(path, `${error instanceof Error ? error.message : String(error)} (pattern ${JSON.stringify(pattern)})`)
+  }
+}
+
+function compileTimer(name: string, path: string, timer: TimerHook): CompiledTimer {
+  const { kind, when, handler, options } = timer
+  checkKeys(path, options, kind === 'cron' ? ['onReplica', 'timezone'] : ['onReplica'])
+  checkFunction(path, handler)
+  const common = { name, kind, onReplica: options.onReplica ?? false, handler }
+  if (kind === 'every') {
+    const everyMs = toMilliseconds(when)
+    if (everyMs >= leastTimerMs && everyMs <= mostTimerMs) return { ...common, everyMs }
+    return fail(path, `every() takes 10 ms to 24 days, such as '5s' or '1m', got ${JSON.stringify(when)}`)
+  }
+  if (typeof when !== 'string') fail(path, `cron() takes a pattern such as '0 3 * * *', got ${String(when)}`)
+  checkCron(path, when, options)
+  return { ...common, cron: when, ...(options.timezone === undefined ? {} : { timezone: options.timezone }) }
+}
+
+function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'keyHooks' | 'timers'> {
+  const keyHooks: CompiledKeyHook[] = []
+  const timers: CompiledTimer[] = []
+  for (const [name, hook] of Object.entries(definition.hooks ?? {})) {
+    const path = `hooks.${name}`
+    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) fail(path, 'the name must be a letter, then letters, digits, _ . -')
+    if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
+    else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
+    else fail(path, 'must be made by onKey(), every() or cron()')
+  }
+  return { keyHooks, timers }
+}
+
+function compileCommands(definition: PluginDefinition): readonly CompiledCommand[] {
+  const commands = Object.entries(definition.commands ?? {}).map(([name, declared]) => {
+    const path = `commands.${name}`
+    if (!(declared instanceof Command)) fail(path, 'must be made by command()')
+    return compileCommand(path, name, declared.options)
+  })
+  checkContainers(commands)
+  return commands
+}
+
+/**
+ * Checks and compiles what `definePlugin` returned.
+ *
+ * @throws PluginDefinitionError that says where the definition is wrong, what was expected, and what was there
+ */
+export function compilePlugin(definition: PluginDefinition): CompiledPlugin {
+  if (!isDefinedPlugin(definition)) {
+    fail('', 'the default export is not the result of definePlugin(): write `export default definePlugin({ … })`')
+  }
+  checkKeys('', definition, definitionKeys)
+  const { name, version, config, setup, teardown } = definition
+  if (typeof name !== 'string' || !pluginNamePattern.test(name)) {
+    fail('name', `must be a small letter, then at most 63 of a-z 0-9 . _ -, got ${JSON.stringify(name)}`)
+  }
+  if (version !== undefined && !versionPattern.test(version)) fail('version', `must be as in 1.2.3, got ${JSON.stringify(version)}`)
+  if (config !== undefined && !(config instanceof Settings)) fail('config', 'must be made by settings()')
+  if (setup !== undefined) checkFunction('setup', setup)
+  if (teardown !== undefined) checkFunction('teardown', teardown)
+  const resolved = config ?? new Settings({})
+  resolved.resolve({}) // the defaults must hold too
+  return {
+    name,
+    version: version ?? '0.0.0',
+    definition,
+    commands: compileCommands(definition),
+    ...compileHooks(definition),
+    resolveConfig: (given) => resolved.resolve(given),
+    ...(setup === undefined ? {} : { setup: setup.bind(definition) }),
+    ...(teardown === undefined ? {} : { teardown: teardown.bind(definition) }),
+  }
+}

@@ -1,0 +1,35 @@
+export { arg, type Arg, type ArgValue, type ArgValues, type KeyMode, type MultipleOptions, type Range } from './arg.js'
+export { command, type Command, type CommandFlag, type CommandOptions } from './command.js'
+export type {
+  CommandContext,
+  EventOrigin,
+  KeyEventContext,
+  LifecycleContext,
+  Logger,
+  PluginContext,
+  RawCall,
+  ServerAccess,
+  TimerContext,
+  ValueType,
+} from './context.js'
+export { definePlugin, type DefinedPlugin, type Permissions, type PluginDefinition } from './define-plugin.js'
+export type { Duration } from './duration.js'
+export {
+  cron,
+  every,
+  onKey,
+  type CronOptions,
+  type Hook,
+  type KeyEventName,
+  type KeyHookOptions,
+  type TimerHandler,
+  type TimerOptions,
+} from './hooks.js'
+export { ArgumentError, PluginDefinitionError, PluginError } from './plugin-error.js'
+export { read, type KeyRef, type KeysRef, type ReadValues, type Reference, type WordRef } from './read.js'
+export type { PipelineResult, PluginCommit, PluginPipeline, PluginRedis } from './redis-types.js'
+export { CommitResult, reply, ReplyMarker, type Reply } from './reply.js'
+export type { ScoredMember } from './reply-shapes.js'
+export { setting, settings, type Setting, type Settings, type SettingValue, type SettingValues } from './setting.js'
+export { shape, type ReplyShape, type ShapeValue } from './shape.js'
+export { RespError, RespMap, RespSet, RespVerbatim, type RespValue } from '../bridge/resp-value.js'
