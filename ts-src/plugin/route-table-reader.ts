@@ -25,7 +25,8 @@ const argFlags = ['optional', 'multiple', 'multiple_token'] as const
 const escapePattern = /%([0-9A-F]{2})/g
 
 function unescapeValue(value: string, line: number): string {
-  if (/%(?![0-9A-F]{2})/.test(value)) throw new RouteTableError(line, `'%' without two capital hex digits in '${value}'`)
+  if (/%(?![0-9A-F]{2})/.test(value))
+    throw new RouteTableError(line, `'%' without two capital hex digits in '${value}'`)
   const bytes = Buffer.from(
     value.replace(escapePattern, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
     'latin1',
@@ -199,7 +200,8 @@ function addLine(plugins: OpenPlugin[], words: LineWords): void {
  */
 export function parseRouteTable(text: string): readonly PluginRoutes[] {
   const lines = text.split('\n')
-  if (lines[0] !== 'ferrite-routes 1') throw new RouteTableError(1, `expected 'ferrite-routes 1', got '${lines[0] ?? ''}'`)
+  if (lines[0] !== 'ferrite-routes 1')
+    throw new RouteTableError(1, `expected 'ferrite-routes 1', got '${lines[0] ?? ''}'`)
   if (lines.at(-1) !== '') throw new RouteTableError(lines.length, 'the last line does not end')
   const count = lines.length - 2
   if (lines[count] !== `end ${count}`) throw new RouteTableError(count + 1, `expected 'end ${count}'`)

@@ -36,7 +36,9 @@ function optionalField(name: string, value: string | undefined): Fields {
 }
 
 function formatBegin(begin: KeySpec['begin']): string {
-  return begin.kind === 'index' ? `index:${begin.position}` : `keyword:${escapeValue(begin.word).replaceAll(':', '%3A')}:${begin.from}`
+  return begin.kind === 'index'
+    ? `index:${begin.position}`
+    : `keyword:${escapeValue(begin.word).replaceAll(':', '%3A')}:${begin.from}`
 }
 
 function formatFind(find: KeySpec['find']): string {

@@ -171,7 +171,10 @@ function hasFreeText(slot: Slot): boolean {
   const { shape } = slot
   if (shape.kind === 'block') return shape.sequence.slots.some(hasFreeText)
   if (shape.kind === 'oneOf') return shape.members.some(hasFreeText)
-  return shape.kind === 'numkeys' || (shape.kind === 'word' && ['key', 'keyBuffer', 'string', 'buffer'].includes(slot.spec.kind))
+  return (
+    shape.kind === 'numkeys' ||
+    (shape.kind === 'word' && ['key', 'keyBuffer', 'string', 'buffer'].includes(slot.spec.kind))
+  )
 }
 
 /**

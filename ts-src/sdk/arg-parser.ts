@@ -51,8 +51,8 @@ export class ArgParser {
     if (args.length < this.sequence.leastWords) this.wrongNumber()
     const values: Values = { ...this.sequence.template }
     for (let index = 0; index < lead.length; index++) {
-      const field = lead[index]! // both indexes are below the lengths: leastWords ≥ lead.length
-      values[field.name] = field.read(args[index]!, field)
+      const field = lead[index] as WordField // both indexes are below the lengths: leastWords ≥ lead.length
+      values[field.name] = field.read(args[index] as Buffer, field)
     }
     if (args.length > lead.length || this.rest.length > 0) this.parseRest(args, values)
     return values
@@ -77,7 +77,7 @@ export class ArgParser {
 
   private parseStages(cursor: Cursor, stages: readonly Stage[], values: Values): void {
     for (let index = 0; index < stages.length; index++) {
-      const stage = stages[index]! // below the length
+      const stage = stages[index] as Stage // below the length
       if (stage.kind === 'options') this.parseOptions(cursor, stage, values)
       else this.parsePositional(cursor, stage, stages[index + 1], values)
     }
@@ -102,14 +102,14 @@ export class ArgParser {
     for (let word = cursor.args[cursor.at]; word !== undefined; word = cursor.args[cursor.at]) {
       const index = cursor.at < end ? stage.openers.get(keywordOf(word)) : undefined
       if (index === undefined) break
-      const slot = stage.slots[index]! // the index was taken from this list
+      const slot = stage.slots[index] as Slot // the index was taken from this list
       const isAgain = (seen & (1 << index)) !== 0
       if (isAgain && !(slot.repeats && collectsOneByOne(slot))) this.refuseTwice(slot, word)
       seen |= 1 << index
       this.parseOption(cursor, slot, values, isAgain)
     }
     for (let index = 0; index < stage.slots.length; index++) {
-      const slot = stage.slots[index]! // below the length
+      const slot = stage.slots[index] as Slot // below the length
       if ((seen & (1 << index)) !== 0) checkCount(slot, values)
       else if (slot.isRequired) throw new ArgumentError(`syntax error, ${describeOpeners(slot)} is missing`)
     }
@@ -128,7 +128,8 @@ export class ArgParser {
       values[slot.name] = this.takeOne(cursor, slot)
     } else if (collectsOneByOne(slot)) {
       const value = this.takeOne(cursor, slot)
-      if (isAgain) (values[slot.name] as unknown[]).push(value) // made by the line below at the first one
+      if (isAgain)
+        (values[slot.name] as unknown[]).push(value) // made by the line below at the first one
       else values[slot.name] = [value]
     } else {
       values[slot.name] = this.takeMany(cursor, slot, cursor.args.length)
@@ -153,7 +154,7 @@ export class ArgParser {
   private takeShape(cursor: Cursor, shape: Shape): unknown {
     switch (shape.kind) {
       case 'word':
-        return shape.field.read(cursor.args[cursor.at++]!, shape.field) // takeOne saw that a word is there
+        return shape.field.read(cursor.args[cursor.at++] as Buffer, shape.field) // takeOne saw that a word is there
       case 'flag':
         return true
       case 'block': {
@@ -169,17 +170,19 @@ export class ArgParser {
   }
 
   private takeKeys(cursor: Cursor, count: WordField, key: WordField): unknown[] {
-    const wanted = count.read(cursor.args[cursor.at++]!, count) as number // an integer field; takeOne saw two words
+    const wanted = count.read(cursor.args[cursor.at++] as Buffer, count) as number // an integer field; takeOne saw two words
     if (wanted > cursor.args.length - cursor.at) {
-      throw new ArgumentError(`argument '${count.name}' says ${wanted} keys, only ${cursor.args.length - cursor.at} follow`)
+      throw new ArgumentError(
+        `argument '${count.name}' says ${wanted} keys, only ${cursor.args.length - cursor.at} follow`,
+      )
     }
     const keys: unknown[] = []
-    for (let index = 0; index < wanted; index++) keys.push(key.read(cursor.args[cursor.at++]!, key)) // checked above
+    for (let index = 0; index < wanted; index++) keys.push(key.read(cursor.args[cursor.at++] as Buffer, key)) // checked above
     return keys
   }
 
   private takeChoice(cursor: Cursor, shape: Extract<Shape, { kind: 'oneOf' }>): Values {
-    const word = cursor.args[cursor.at]! // takeOne saw that a word is there
+    const word = cursor.args[cursor.at] as Buffer // takeOne saw that a word is there
     const member = shape.openers.get(keywordOf(word)) ?? shape.fallback
     if (member === undefined) {
       throw new ArgumentError(`syntax error, expected ${[...shape.openers.keys()].join(' or ')}, got ${shown(word)}`)

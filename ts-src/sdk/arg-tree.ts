@@ -112,14 +112,16 @@ function checkSpec(path: string, spec: ArgSpec): void {
     fail(path, `multiple needs whole numbers 0 ≤ min ≤ max, got min ${String(min)}, max ${String(max)}`)
   }
   if (spec.multiple !== undefined && spec.kind === 'flag') fail(path, 'a flag cannot be multiple')
-  if (spec.multiple !== undefined && spec.kind === 'numkeys') fail(path, 'numkeys holds several keys already: no multiple')
+  if (spec.multiple !== undefined && spec.kind === 'numkeys')
+    fail(path, 'numkeys holds several keys already: no multiple')
   if (repeatToken && spec.token === undefined) fail(path, 'repeatToken needs a token')
 }
 
 function enumShape(path: string, field: WordField, spec: ArgSpec): Shape {
   const words = spec.words ?? []
   if (words.length === 0) fail(path, 'an enum needs at least one word')
-  for (const word of words) if (!tokenPattern.test(word)) fail(path, `${JSON.stringify(word)} is not one printable word`)
+  for (const word of words)
+    if (!tokenPattern.test(word)) fail(path, `${JSON.stringify(word)} is not one printable word`)
   if (field.words.size !== words.length) fail(path, `the words ${words.join(', ')} must differ in more than their case`)
   return { kind: 'word', field }
 }
@@ -169,7 +171,7 @@ function shapeOf(name: string, path: string, spec: ArgSpec): Shape {
   if (spec.kind === 'block') return blockShape(path, spec.members ?? {})
   if (spec.kind === 'oneOf') return oneOfShape(path, spec.members ?? {})
   const field = wordField(name, spec)
-  if (field === undefined) fail(path, `${String(spec.kind)} is not a kind of argument`)
+  if (field === undefined) fail(path, `${spec.kind} is not a kind of argument`)
   return spec.kind === 'enum' ? enumShape(path, field, spec) : { kind: 'word', field }
 }
 
@@ -196,17 +198,17 @@ function slotOf(name: string, path: string, arg: Arg<unknown>): Slot {
   checkSpec(path, spec)
   const shape = shapeOf(name, path, spec)
   const [leastWords, mostWords] = widthOf(shape)
-  const repeats = spec.multiple !== undefined
+  const { multiple } = spec
   return {
     name,
     path,
     spec,
     shape,
     token: tokenOf(name, path, spec),
-    isRequired: spec.optional !== true && (spec.multiple?.min ?? 1) > 0,
-    repeats,
-    leastValues: repeats ? (spec.multiple?.min ?? 1) : 1,
-    mostValues: repeats ? (spec.multiple?.max ?? Infinity) : 1,
+    isRequired: spec.optional !== true && (multiple?.min ?? 1) > 0,
+    repeats: multiple !== undefined,
+    leastValues: multiple?.min ?? 1,
+    mostValues: multiple === undefined ? 1 : (multiple.max ?? Infinity),
     leastWords,
     mostWords,
   }
@@ -303,8 +305,6 @@ export function buildSequence(path: string, args: ArgRecord): Sequence {
     stages,
     leastWords: words.reduce((sum, [least]) => sum + least, 0),
     mostWords: words.reduce((sum, [, most]) => sum + most, 0),
-    template: Object.fromEntries(
-      slots.map((slot) => [slot.name, absentValue(slot)]),
-    ),
+    template: Object.fromEntries(slots.map((slot) => [slot.name, absentValue(slot)])),
   }
 }

@@ -87,16 +87,17 @@ export class Arg<Value, P extends Presence = Presence, R extends Referable = Ref
 export type ArgRecord = Readonly<Record<string, Arg<unknown>>>
 
 /** What the handler gets for one argument. */
-export type ArgValue<A> = A extends Arg<infer Value, infer P> ? (P extends 'optional' ? Value | undefined : Value) : never
+export type ArgValue<A> =
+  A extends Arg<infer Value, infer P> ? (P extends 'optional' ? Value | undefined : Value) : never
 
 /** What the handler gets as its second parameter. */
 export type ArgValues<A> = { readonly [Name in keyof A]: ArgValue<A[Name]> }
 
 /** What the handler gets for `oneOf`: exactly one of the members is set. */
 export type OneOfValues<A> = {
-  readonly [Name in keyof A]: { readonly [Own in Name]: ArgValue<A[Own]> } & {
-    readonly [Other in Exclude<keyof A, Name>]?: undefined
-  }
+  readonly [Name in keyof A]: { readonly [Own in Name]: ArgValue<A[Own]> } & Readonly<
+    Partial<Record<Exclude<keyof A, Name>, undefined>>
+  >
 }[keyof A]
 
 /** Bounds of a number, both included. */

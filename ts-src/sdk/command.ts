@@ -58,7 +58,10 @@ export interface CommandOptions<A extends ArgRecord, R extends ReadRecord, T> {
    * Answers one call. A thrown `PluginError` is an error reply; any other error is a fault of the plugin: the client
    * gets `-ERR plugin … failed` and the log the stack.
    */
-  handler(ctx: CommandContext<ReadValues<R>>, args: ArgValues<A>): ReplyFor<NoInfer<T>> | Promise<ReplyFor<NoInfer<T>>>
+  readonly handler: (
+    ctx: CommandContext<ReadValues<R>>,
+    args: ArgValues<A>,
+  ) => ReplyFor<NoInfer<T>> | Promise<ReplyFor<NoInfer<T>>>
 }
 
 /** Without a declared reply, any. */
@@ -70,6 +73,10 @@ declare const kUndeclared: unique symbol
 export interface Undeclared {
   readonly [kUndeclared]: never
 }
+
+/** No arguments, no reads: the use of any name is a type error. */
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- exactly that is meant
+type Empty = Readonly<Record<never, never>>
 
 /** A declared command, as it stands in `commands`. Its types have done their work. */
 export class Command {
@@ -87,11 +94,9 @@ export class Command {
  *   handler: (ctx, { name }) => `hello ${name}`,
  * })
  */
-export function command<
-  const A extends ArgRecord = Record<never, never>,
-  R extends ReadRecord = Record<never, never>,
-  T = Undeclared,
->(options: CommandOptions<A, R, T>): Command {
+export function command<const A extends ArgRecord = Empty, R extends ReadRecord = Empty, T = Undeclared>(
+  options: CommandOptions<A, R, T>,
+): Command {
   // The parameters of `reads` and `handler` are narrower than the erased ones; compilePlugin hands them what A and R say.
   return new Command(options as unknown as CommandOptions<ArgRecord, ReadRecord, unknown>)
 }

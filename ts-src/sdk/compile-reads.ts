@@ -20,13 +20,18 @@ function referenceWord(slot: Slot, layout: ArgLayout): ReadWord | undefined {
 }
 
 function references(path: string, sequence: Sequence, layout: ArgLayout): Readonly<Record<string, Reference>> {
-  const known = new Map(sequence.slots.map((slot) => [slot.name, new Reference(slot.name, referenceWord(slot, layout))]))
+  const known = new Map(
+    sequence.slots.map((slot) => [slot.name, new Reference(slot.name, referenceWord(slot, layout))]),
+  )
   return new Proxy<Readonly<Record<string, Reference>>>(Object.fromEntries(known), {
     get(target, name) {
       if (typeof name === 'symbol') return undefined
       const reference = known.get(name)
       if (reference !== undefined) return reference
-      throw new PluginDefinitionError(path, `there is no argument '${name}'; there are: ${Object.keys(target).join(', ')}`)
+      throw new PluginDefinitionError(
+        path,
+        `there is no argument '${name}'; there are: ${Object.keys(target).join(', ')}`,
+      )
     },
   })
 }
@@ -88,9 +93,9 @@ export class CompiledReads {
       throw new RangeError(`expected the values of ${this.names.length} declared reads, got ${values.length}`)
     }
     const decoded: Record<string, unknown> = {}
-    for (let index = 0; index < this.names.length; index++) {
-      const name = this.names[index]! // the three lists have the same length
-      decoded[name] = this.reads[index]!.decode(values[index]!, name)
+    for (let index = 0; index < this.reads.length; index++) {
+      const name = this.names[index] as string // the three lists have the same length
+      decoded[name] = (this.reads[index] as DeclaredRead<unknown>).decode(values[index] as RespValue, name)
     }
     return decoded
   }

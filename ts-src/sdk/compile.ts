@@ -7,7 +7,7 @@ import { layOut, type ArgLayout } from './arg-layout.js'
 import { ArgParser } from './arg-parser.js'
 import { buildSequence } from './arg-tree.js'
 import { Command, extraFlags, type CommandOptions } from './command.js'
-import { CompiledReads, type ReadsFunction } from './compile-reads.js'
+import { CompiledReads } from './compile-reads.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
 import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
 import { toMilliseconds } from './duration.js'
@@ -66,8 +66,8 @@ export interface CompiledPlugin {
   readonly timers: readonly CompiledTimer[]
   /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
   resolveConfig(given: Readonly<Record<string, unknown>>): SettingValues
-  setup?(ctx: LifecycleContext): unknown
-  teardown?(ctx: LifecycleContext): unknown
+  readonly setup?: (ctx: LifecycleContext) => unknown
+  readonly teardown?: (ctx: LifecycleContext) => unknown
 }
 
 type Options = CommandOptions<ArgRecord, ReadRecord, unknown>
@@ -119,7 +119,8 @@ function checkInteger(path: string, value: number, least: number, most: number):
 }
 
 function checkFunction(path: string, value: unknown): void {
-  if (typeof value !== 'function') fail(path, `must be a function, got ${value === undefined ? 'nothing' : typeof value}`)
+  if (typeof value !== 'function')
+    fail(path, `must be a function, got ${value === undefined ? 'nothing' : typeof value}`)
 }
 
 function checkText(path: string, value: unknown): string {
@@ -193,11 +194,13 @@ function compileCommand(path: string, name: string, options: Options): CompiledC
   const sequence = buildSequence(`${path}.args`, options.args ?? {})
   const layout = layOut(sequence, name.includes('|') ? 2 : 1)
   // References stand in for arguments here; the types of `reads` say the same.
-  const reads = new CompiledReads(`${path}.reads`, options.reads as ReadsFunction | undefined, sequence, layout)
+  const reads = new CompiledReads(`${path}.reads`, options.reads, sequence, layout)
   const parser = new ArgParser(name.toLowerCase(), sequence)
   const retry = checkInteger(`${path}.retryOnChange`, options.retryOnChange ?? 0, 0, mostRetries)
-  if (retry > 0 && reads.words.length === 0) fail(`${path}.retryOnChange`, 'needs reads, whose change is what it looks at')
-  const timeoutMs = options.timeoutMs === undefined ? 0 : checkInteger(`${path}.timeoutMs`, options.timeoutMs, 1, mostTimeoutMs)
+  if (retry > 0 && reads.words.length === 0)
+    fail(`${path}.retryOnChange`, 'needs reads, whose change is what it looks at')
+  const timeoutMs =
+    options.timeoutMs === undefined ? 0 : checkInteger(`${path}.timeoutMs`, options.timeoutMs, 1, mostTimeoutMs)
   const flags = commandFlags(path, options, layout)
   return {
     name,
@@ -219,7 +222,7 @@ function compileCommand(path: string, name: string, options: Options): CompiledC
     parse: (args) => parser.parse(args),
     decodeReads: (values) => reads.decode(values),
     // The parser and the reads made exactly what the handler's types say.
-    handler: options.handler.bind(options) as CompiledCommand['handler'],
+    handler: options.handler.bind(options),
   }
 }
 
@@ -243,7 +246,8 @@ function compileKeyHook(name: string, path: string, { options }: KeyHook): Compi
   checkFunction(`${path}.handler`, options.handler)
   const { key = [], events = [] } = options
   for (const event of events) {
-    if (!/^[a-z][a-z0-9_.:-]*$/.test(event)) fail(`${path}.events`, `'${String(event)}' is no event: small letters, as in 'expired'`)
+    if (!/^[a-z][a-z0-9_.:-]*$/.test(event))
+      fail(`${path}.events`, `'${String(event)}' is no event: small letters, as in 'expired'`)
   }
   return {
     name,
@@ -259,7 +263,10 @@ function checkCron(path: string, pattern: string, options: CronOptions): void {
   // Loaded here, since most plugins have no cron and each worker would carry it.
   const { Cron } = createRequire(import.meta.url)('croner') as typeof import('croner')
   try {
-    new Cron(pattern, { paused: true, ...(options.timezone === undefined ? {} : { timezone: options.timezone }) }).nextRun()
+    new Cron(pattern, {
+      paused: true,
+      ...(options.timezone === undefined ? {} : { timezone: options.timezone }),
+    }).nextRun()
   } catch (error) {
     fail(path, `${error instanceof Error ? error.message : String(error)} (pattern ${JSON.stringify(pattern)})`)
   }
@@ -285,7 +292,8 @@ function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'keyHo
   const timers: CompiledTimer[] = []
   for (const [name, hook] of Object.entries(definition.hooks ?? {})) {
     const path = `hooks.${name}`
-    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) fail(path, 'the name must be a letter, then letters, digits, _ . -')
+    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name))
+      fail(path, 'the name must be a letter, then letters, digits, _ . -')
     if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
     else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
     else fail(path, 'must be made by onKey(), every() or cron()')
@@ -317,7 +325,8 @@ export function compilePlugin(definition: PluginDefinition): CompiledPlugin {
   if (typeof name !== 'string' || !pluginNamePattern.test(name)) {
     fail('name', `must be a small letter, then at most 63 of a-z 0-9 . _ -, got ${JSON.stringify(name)}`)
   }
-  if (version !== undefined && !versionPattern.test(version)) fail('version', `must be as in 1.2.3, got ${JSON.stringify(version)}`)
+  if (version !== undefined && !versionPattern.test(version))
+    fail('version', `must be as in 1.2.3, got ${JSON.stringify(version)}`)
   if (config !== undefined && !(config instanceof Settings)) fail('config', 'must be made by settings()')
   if (setup !== undefined) checkFunction('setup', setup)
   if (teardown !== undefined) checkFunction('teardown', teardown)
@@ -330,7 +339,7 @@ export function compilePlugin(definition: PluginDefinition): CompiledPlugin {
     commands: compileCommands(definition),
     ...compileHooks(definition),
     resolveConfig: (given) => resolved.resolve(given),
-    ...(setup === undefined ? {} : { setup: setup.bind(definition) }),
-    ...(teardown === undefined ? {} : { teardown: teardown.bind(definition) }),
+    ...(setup === undefined ? {} : { setup }),
+    ...(teardown === undefined ? {} : { teardown }),
   }
 }

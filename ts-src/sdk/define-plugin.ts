@@ -31,9 +31,9 @@ export interface PluginDefinition {
   /** By names of your choice, which logs and metrics show. */
   readonly hooks?: Readonly<Record<string, Hook>>
   /** Runs once after the plugin was loaded, before its first command. A plugin whose setup fails is not started. */
-  setup?(ctx: LifecycleContext): unknown
+  readonly setup?: (ctx: LifecycleContext) => unknown
   /** Runs once before the plugin ends; at most 2 s are left to it. */
-  teardown?(ctx: LifecycleContext): unknown
+  readonly teardown?: (ctx: LifecycleContext) => unknown
 }
 
 const kDefinition = Symbol.for('ferrite-plugins.definition')

@@ -91,13 +91,31 @@ function encodeEntries(w: ByteWriter, entries: readonly (readonly [unknown, unkn
   })
 }
 
+/**
+ * Field names as RESP writes them: replies use the same few again and again. A plugin that makes up names without end
+ * stops adding here (bench: `npm run bench -- sdk`).
+ */
+const fieldHeads = new Map<string, string>()
+const mostFieldHeads = 2000
+
+function encodeField(w: ByteWriter, field: string): void {
+  const head = fieldHeads.get(field)
+  if (head !== undefined) {
+    w.raw(head)
+    return
+  }
+  respBulk(w, field)
+  if (field.length <= 64 && fieldHeads.size < mostFieldHeads) {
+    fieldHeads.set(field, `$${Buffer.byteLength(field)}\r\n${field}\r\n`)
+  }
+}
+
 function encodePlainObject(w: ByteWriter, value: object, depth: number): void {
   const record = value as Record<string, unknown>
   const fields = Object.keys(record)
   respMap(w, fields.length)
-  for (let index = 0; index < fields.length; index++) {
-    const field = fields[index]! // below the length
-    respBulk(w, field)
+  for (const field of fields) {
+    encodeField(w, field)
     encodeItem(w, record[field], depth, field)
   }
 }
@@ -108,7 +126,7 @@ function encodeMarker(w: ByteWriter, marker: ReplyMarker, depth: number): void {
   else if (kind === 'simple') respSimple(w, String(value))
   else if (kind === 'verbatim') respVerbatim(w, detail, Buffer.isBuffer(value) ? value : String(value))
   else if (kind === 'double') respDouble(w, Number(value))
-  else if (kind === 'bigNumber') respBigNumber(w, BigInt(value as bigint))
+  else if (kind === 'bigNumber') respBigNumber(w, value as bigint)
   else if (kind === 'map') encodeEntries(w, value as readonly (readonly [unknown, unknown])[], depth)
   else {
     const items = value as readonly unknown[]
@@ -122,22 +140,25 @@ function asBuffer(value: Uint8Array): Buffer {
 }
 
 function encodeObject(w: ByteWriter, value: object, depth: number): void {
-  if (value instanceof Uint8Array) return respBulk(w, asBuffer(value))
-  if (value instanceof CommitResult) return respSlot(w, value.index)
-  if (value instanceof PluginError) return respError(w, value.code, value.text)
-  if (depth > kMaxNesting) throw new ReplyError(`is nested deeper than ${kMaxNesting} levels (a cycle?)`)
-  const inner = depth + 1
-  if (Array.isArray(value)) {
-    respArray(w, value.length)
-    return encodeItems(w, value, inner)
-  }
+  if (value instanceof Uint8Array) respBulk(w, asBuffer(value))
+  else if (value instanceof CommitResult) respSlot(w, value.index)
+  else if (value instanceof PluginError) respError(w, value.code, value.text)
+  else if (depth > kMaxNesting) throw new ReplyError(`is nested deeper than ${kMaxNesting} levels (a cycle?)`)
+  else encodeAggregate(w, value, depth + 1)
+}
+
+function encodeAggregate(w: ByteWriter, value: object, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return encodePlainObject(w, value, inner)
-  if (value instanceof ReplyMarker) return encodeMarker(w, value, inner)
-  if (value instanceof Map) return encodeEntries(w, [...value], inner)
-  if (!(value instanceof Set)) refuse(value)
-  respSet(w, value.size)
-  encodeItems(w, [...value], inner)
+  if (prototype === Object.prototype || prototype === null) encodePlainObject(w, value, depth)
+  else if (Array.isArray(value)) {
+    respArray(w, value.length)
+    encodeItems(w, value, depth)
+  } else if (value instanceof ReplyMarker) encodeMarker(w, value, depth)
+  else if (value instanceof Map) encodeEntries(w, [...value], depth)
+  else if (value instanceof Set) {
+    respSet(w, value.size)
+    encodeItems(w, [...value], depth)
+  } else refuse(value)
 }
 
 function encodeValue(w: ByteWriter, value: unknown, depth: number): void {

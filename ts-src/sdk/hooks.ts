@@ -64,7 +64,7 @@ export interface KeyHookOptions {
   /** On replicas too. @default false */
   readonly onReplica?: boolean
   /** Runs once per event, one after another in the order of the events; a promise is awaited before the next. */
-  handler(ctx: KeyEventContext): unknown
+  readonly handler: (ctx: KeyEventContext) => unknown
 }
 
 /** @internal */

@@ -35,7 +35,7 @@ const integerForm = /^(?:0|-?[1-9]\d*)$/
 
 function isShortAscii(word: Buffer): boolean {
   if (word.length > shortText) return false
-  for (let at = 0; at < word.length; at++) if (word[at]! > 0x7f) return false // `at` is below the length
+  for (const byte of word) if (byte > 0x7f) return false
   return true
 }
 
@@ -72,7 +72,7 @@ function shortInteger(word: Buffer): number {
   if (word[first] === zero) return word.length === 1 ? 0 : NaN
   let value = 0
   for (let at = first; at < word.length; at++) {
-    const digit = word[at]! // `at` is below the length
+    const digit = word[at] as number // `at` is below the length
     if (digit < zero || digit > nine) return NaN
     value = value * 10 + (digit - zero)
   }

@@ -5,7 +5,7 @@
  */
 
 import type { ReadWord } from '../plugin/command-route.js'
-import type { Arg, Referable } from './arg.js'
+import type { Arg, Presence, Referable } from './arg.js'
 import * as decode from './reply-shapes.js'
 import type { ReadDecoder, ScoredMember } from './reply-shapes.js'
 
@@ -37,7 +37,7 @@ export class Reference<R extends Referable = Referable> {
 
 /** What `reads` gets as its parameter. */
 export type References<A> = {
-  readonly [Name in keyof A]: A[Name] extends Arg<unknown, infer _P, infer R> ? Reference<R> : never
+  readonly [Name in keyof A]: A[Name] extends Arg<unknown, Presence, infer R> ? Reference<R> : never
 }
 
 /** A reference to a key, or to several with `multiple()`. */

@@ -4,6 +4,8 @@ import type { RedisCommander } from 'ioredis'
 import type { CommitResult } from './reply.js'
 
 declare module 'ioredis/built/utils/RedisCommander.js' {
+  // The parameters must be named as in ioredis for the declarations to merge.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
   interface ResultTypes<Result, Context> {
     /** Commands of a plugin's commit: the result exists only after the handler has returned. */
     ferriteCommit: CommitResult
