@@ -2,7 +2,7 @@
 // since it runs before there are any packages.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -51,6 +51,10 @@ export async function buildLibrary() {
 /** Compiles test/ into build/test/, where ava looks for the tests. */
 export async function buildTests() {
   const inputs = ['package.json', 'tsconfig.json', 'ts-src', 'test']
+  // build/test is one level deeper than test: `../../lib` in a test has to mean the same lib/ from there.
+  const link = join(rootFolder, 'build', 'lib')
+  mkdirSync(dirname(link), { recursive: true })
+  if (!existsSync(link)) symlinkSync('../lib', link)
   return await compileIfChanged('build/test', inputs, 'test/tsconfig.json')
 }
 

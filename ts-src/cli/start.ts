@@ -37,12 +37,11 @@ export async function start(options: StartOptions): Promise<number> {
   await using server = await launch(program, port, folder, module.path)
   const stopped = stopping.then((signal) => endServer(server, signal))
   await report(server, program, begun)
-  const outcome = await Promise.race([server.exited, stopped])
-  if (outcome === 'stopped') return 0
-  const exit = await server.exited
-  if (exit.code === 0) say('the server was shut down')
-  else say(`the server ended with ${describeExit(exit)}; its log is ${server.logPath}`)
-  return exit.code ?? 1
+  const first = await Promise.race([server.exited, stopping])
+  if (typeof first === 'string') return await stopped
+  if (first.code === 0) say('the server was shut down')
+  else say(`the server ended with ${describeExit(first)}; its log is ${server.logPath}`)
+  return first.code ?? 1
 }
 
 async function launch(program: ServerProgram, port: number, folder: StartFolder, module: string) {
@@ -91,7 +90,7 @@ function stopSignals(): Promise<NodeJS.Signals> {
   })
 }
 
-async function endServer(server: ServerProcess, signal: NodeJS.Signals): Promise<'stopped'> {
+async function endServer(server: ServerProcess, signal: NodeJS.Signals): Promise<number> {
   // npm passes on a Ctrl-C that the terminal has sent to everybody already: only a later one means impatience.
   const begun = performance.now()
   process.on(signal, () => {
@@ -102,5 +101,5 @@ async function endServer(server: ServerProcess, signal: NodeJS.Signals): Promise
   const exit = await server.stop(60_000)
   if (exit.code === 0) say('stopped')
   else say(`the server ended with ${describeExit(exit)}; its log is ${server.logPath}`)
-  return 'stopped'
+  return exit.code ?? 1
 }

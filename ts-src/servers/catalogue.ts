@@ -120,7 +120,7 @@ async function writeTools(fetched: FetchedGroup, folder: string, entry: MatrixEn
 }
 
 function isComplete(record: GroupRecord | undefined): record is GroupRecord {
-  return record !== undefined && record.servers.every((server) => existsSync(server.path))
+  return record?.servers.every((server) => existsSync(server.path)) ?? false
 }
 
 /** Adds servers on PATH of versions that were not fetched, and sorts. */

@@ -6,12 +6,11 @@ import { access, constants, mkdir, readdir, rename, rm, writeFile } from 'node:f
 import { join } from 'node:path'
 import { cacheFolder } from './cache-folder.js'
 import { compile } from './compile.js'
-import { tryLock, withLock } from './file-lock.js'
+import { withLock } from './file-lock.js'
 import { findModuleHeader } from './header.js'
 import { packageRoot, packageVersion } from './package-root.js'
 
 const moduleFile = 'ferrite.so'
-const companionFile = 'ferrite-command.so'
 const stampFile = 'ferrite.stamp'
 
 export interface BuiltModule {

@@ -1,0 +1,57 @@
+// npm test [-- ava's arguments]: builds, fetches the servers of the matrix, runs the C unit tests and ava, ends with
+// `N passed, N failed`. --long runs the long checks in full (FERRITE_LONG=1 in the tests).
+// FERRITE_SERVERS=redis-8.0,valkey-9 narrows the servers. With CI=true the versions that must have run are demanded.
+import { buildLibrary, buildTests, root } from './library.mjs'
+import { runAva } from './run-ava.mjs'
+import { runCTests } from './run-c-tests.mjs'
+
+const say = (line) => console.error(`ferrite: ${line}`)
+const mandatory = ['redis-7.0', 'redis-8', 'valkey-9']
+const given = process.argv.slice(2)
+if (given.includes('--long')) process.env.FERRITE_LONG = '1'
+const avaArguments = given.filter((word) => word !== '--long')
+
+const totals = { passed: 0, failed: 0 }
+const add = ({ passed, failed }) => {
+  totals.passed += passed
+  totals.failed += failed
+}
+
+async function prepare() {
+  if (!(await buildLibrary())) add({ passed: 0, failed: 1 })
+  const { ensureModule } = await import(new URL('lib/setup/module-build.js', root).href)
+  await ensureModule(say)
+  if (!(await buildTests())) add({ passed: 0, failed: 1 })
+}
+
+async function prepareServers() {
+  const { ensureServers, narrowServers } = await import(new URL('lib/servers/catalogue.js', root).href)
+  const { catalogueLines } = await import(new URL('lib/servers/catalogue-lines.js', root).href)
+  const catalogue = await ensureServers({ say })
+  const names = (process.env.FERRITE_SERVERS ?? '').split(',').filter((name) => name !== '')
+  const servers = names.length === 0 ? catalogue.servers : narrowServers(catalogue.servers, names)
+  const left = catalogue.servers.filter((server) => !servers.includes(server))
+  const notChecked = [
+    ...catalogue.notChecked,
+    ...left.map((server) => ({ label: server.name, reason: `not among FERRITE_SERVERS=${names.join(',')}` })),
+  ]
+  for (const line of catalogueLines({ servers, notChecked })) console.log(line)
+  if (process.env.CI !== 'true') return
+  const missing = mandatory.filter((name) => narrowServers(servers, [name]).length === 0)
+  if (missing.length === 0) return
+  console.log(`not ok - the matrix: CI demands ${mandatory.join(', ')}; missing: ${missing.join(', ')}`)
+  add({ passed: 0, failed: 1 })
+}
+
+try {
+  await prepare()
+  await prepareServers()
+  // With arguments, somebody is at work on certain files: only those.
+  if (avaArguments.length === 0) add(await runCTests())
+  add(await runAva(avaArguments))
+} catch (err) {
+  console.error(err)
+  add({ passed: 0, failed: 1 })
+}
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1
+console.log(`${totals.passed} passed, ${totals.failed} failed`)

@@ -1,0 +1,6 @@
+export { startCluster, type TestCluster } from './cluster.js'
+export { forEachServer, type EachServerOptions } from './each-server.js'
+export { anyServer, servers } from './matrix.js'
+export { example, packageRoot, testFile } from './paths.js'
+export { startServer, TestServer, withServerLogs, type StartServerOptions } from './server.js'
+export { until, type UntilOptions } from './until.js'
