@@ -93,7 +93,7 @@ function encodeEntries(w: ByteWriter, entries: readonly (readonly [unknown, unkn
 
 /**
  * Field names as RESP writes them: replies use the same few again and again. A plugin that makes up names without end
- * stops adding here (bench: `npm run bench -- sdk`).
+ * stops adding here.
  */
 const fieldHeads = new Map<string, string>()
 const mostFieldHeads = 2000

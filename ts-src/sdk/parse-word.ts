@@ -1,6 +1,6 @@
 /**
  * From one word of a command to a value. Runs for every argument of every command: plain functions that are chosen when
- * the plugin is compiled, no closure and no intermediate string for integers (bench: `npm run bench -- sdk`).
+ * the plugin is compiled, no closure and no intermediate string for integers.
  */
 
 import { isUtf8 } from 'node:buffer'
