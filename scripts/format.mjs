@@ -4,7 +4,13 @@ import { ensurePackages, runHere } from './library.mjs'
 
 await ensurePackages()
 const codes = [
-  await runHere(process.execPath, [node('prettier/bin/prettier.cjs'), '--write', '--log-level', 'warn', ...prettierTargets()]),
+  await runHere(process.execPath, [
+    node('prettier/bin/prettier.cjs'),
+    '--write',
+    '--log-level',
+    'warn',
+    ...prettierTargets(),
+  ]),
   await runHere(process.execPath, [node('clang-format/index.js'), '-i', ...cFiles()]),
 ]
 process.exitCode = Math.max(...codes)

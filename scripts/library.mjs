@@ -107,7 +107,10 @@ function hashInto(hash, path) {
   for (const entry of entries) {
     if (entry.isDirectory()) hashInto(hash, `${path}/${entry.name}`)
     else if (/\.(ts|json)$/.test(entry.name)) {
-      hash.update(`${path}/${entry.name}\0`).update(readFileSync(join(full, entry.name))).update('\0')
+      hash
+        .update(`${path}/${entry.name}\0`)
+        .update(readFileSync(join(full, entry.name)))
+        .update('\0')
     }
   }
 }

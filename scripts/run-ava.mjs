@@ -31,7 +31,7 @@ export async function runAva(args) {
 
 function present(line, count) {
   const match = /^(not ok|ok) \d+ - (.*?)( # (SKIP|TODO).*)?$/.exec(line)
-  if (match === null) return /^(TAP version|1\.\.\d|# (tests|pass|fail|skip) |# |$)/.test(line) ? undefined : line
+  if (match === null) return /^(TAP version|1\.\.\d|# (tests|pass|fail|skip) |# \S|#?$)/.test(line) ? undefined : line
   const [, verdict, title, , directive] = match
   if (directive !== undefined) {
     count.skipped++

@@ -7,5 +7,6 @@ if (!(await buildLibrary())) console.error('ferrite: starting with what could be
 const { main } = await import(new URL('lib/cli/main.js', root).href)
 const given = process.argv.slice(2)
 const examples = join(rootFolder, 'examples')
-const hasExamples = existsSync(examples) && readdirSync(examples).length > 0 && !given.some((word) => /^--plugins(=|$)/.test(word))
+const hasExamples =
+  existsSync(examples) && readdirSync(examples).length > 0 && !given.some((word) => /^--plugins(=|$)/.test(word))
 process.exitCode = await main(['start', ...(hasExamples ? ['--plugins', examples] : []), ...given])

@@ -110,7 +110,8 @@ export class TestServer implements AsyncDisposable {
 
   /** Waits for a line of the log. */
   async logged(pattern: RegExp | string, timeoutMs = 10_000): Promise<string> {
-    const matches = (line: string): boolean => (typeof pattern === 'string' ? line.includes(pattern) : pattern.test(line))
+    const matches = (line: string): boolean =>
+      typeof pattern === 'string' ? line.includes(pattern) : pattern.test(line)
     const find = async (): Promise<string | undefined> => (await this.log()).split('\n').find(matches)
     return await until(find, { what: `a log line with ${String(pattern)}`, timeoutMs })
   }
@@ -139,8 +140,8 @@ export class TestServer implements AsyncDisposable {
     await this.stop()
     live.delete(this)
     const fate = earlier === undefined ? '' : `, which had ended with ${describeExit(earlier)},`
-    endedLogs.push(`${this.program.name}${fate} logged last:\n${lastLines(await this.log(), 100)}`)
-    if (process.env['FERRITE_KEEP'] === undefined) await rm(this.folder, { recursive: true, force: true })
+    endedLogs.push(`${this.program.name}${fate} logged last:\n${tellingLines(await this.log())}`)
+    await removeFolder(this.folder)
   }
 }
 
@@ -163,13 +164,26 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
   }
   if ((options.plugins?.length ?? 0) > 0) await preparePlugins(pluginsDir, stateDir)
   const directives = [...(await moduleDirectives(options, pluginsDir, stateDir)), ...serverDirectives(options)]
-  const process = await startOnFreePort({ ...options, program, folder, directives })
+  const process = await startOnFreePort({ ...options, program, folder, directives }).catch(async (err: unknown) => {
+    // The error carries the end of the log already.
+    await removeFolder(folder)
+    throw err
+  })
   const server = new TestServer(program, folder, process)
   if (options.replicaOf !== undefined) await untilReplicating(server)
   return server
 }
 
 const endedLogs: string[] = []
+
+/** The crash report if there is one, from the signal to the end of the stack; else the last 100 lines. */
+function tellingLines(log: string): string {
+  const lines = log.split('\n')
+  const crash = lines.findIndex((line) =>
+    /crashed by signal|=== ASSERTION FAILED|AddressSanitizer|runtime error:/.test(line),
+  )
+  return crash === -1 ? lastLines(log, 100) : lines.slice(crash, crash + 60).join('\n')
+}
 
 /** Runs a test's body; when it fails, adds the end of the logs of the servers that it has used. */
 export async function withServerLogs<T>(t: ExecutionContext<T>, body: () => Promise<void>): Promise<void> {
@@ -181,6 +195,11 @@ export async function withServerLogs<T>(t: ExecutionContext<T>, body: () => Prom
     for (const text of endedLogs) t.log(text)
     throw err
   }
+}
+
+/** FERRITE_KEEP=1 keeps the folders of servers for a look at their logs. */
+async function removeFolder(folder: string): Promise<void> {
+  if (process.env['FERRITE_KEEP'] === undefined) await rm(folder, { recursive: true, force: true })
 }
 
 async function moduleDirectives(
@@ -202,12 +221,19 @@ function serverDirectives(options: StartServerOptions): readonly Directive[] {
   const defaults: readonly Directive[] = [
     ['save', ''],
     ['enable-debug-command', 'yes'],
+    // A crash is reported with its stack; testing all of the memory afterwards takes long and tells nothing here.
+    ['crash-memcheck-enabled', 'no'],
+    // Replicas are synced at once, not after waiting 5 s for more of them.
+    ['repl-diskless-sync-delay', '0'],
     ['appendonly', options.aof === true ? 'yes' : 'no'],
     ...(options.aof === true ? ([['appendfsync', 'always']] as const) : []),
-    ...(options.cluster === true ? ([['cluster-enabled', 'yes'], ['cluster-node-timeout', '5000']] as const) : []),
-    ...(options.replicaOf === undefined
-      ? []
-      : ([['replicaof', '127.0.0.1', String(options.replicaOf.port)], ['repl-diskless-sync-delay', '0']] as const)),
+    ...(options.cluster === true
+      ? ([
+          ['cluster-enabled', 'yes'],
+          ['cluster-node-timeout', '5000'],
+        ] as const)
+      : []),
+    ...(options.replicaOf === undefined ? [] : ([['replicaof', '127.0.0.1', String(options.replicaOf.port)]] as const)),
   ]
   return [...defaults.filter(([name]) => !has(name)), ...given]
 }
@@ -238,6 +264,8 @@ async function untilReplicating(server: TestServer): Promise<void> {
   try {
     await until(linked, { what: 'the replica to be in step with its primary', timeoutMs: 30_000 })
   } catch (err) {
-    throw new Error(`the replica never got in step; its log ends with\n${lastLines(await server.log(), 100)}`, { cause: err })
+    throw new Error(`the replica never got in step; its log ends with\n${lastLines(await server.log(), 100)}`, {
+      cause: err,
+    })
   }
 }

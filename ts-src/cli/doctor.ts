@@ -6,9 +6,9 @@ import { listServers } from '../servers/catalogue.js'
 import { compareVersions } from '../servers/server-version.js'
 import { cacheFolder } from '../setup/cache-folder.js'
 import { findCompiler } from '../setup/compile.js'
+import { mountFlags } from '../setup/mount.js'
 import { packageRoot } from '../setup/package-root.js'
 import { findProgram, run } from '../setup/programs.js'
-import { mountFlags } from './mount.js'
 import { dropInFor, findServerUnits } from './systemd-unit.js'
 
 export interface Finding {
@@ -34,8 +34,8 @@ export async function doctor(options: { readonly json?: boolean }): Promise<numb
     await cargoFinding(),
     await pythonFinding(),
     await serverFinding(),
-    folderFinding('module folder', join(packageRoot, 'build'), true),
-    folderFinding('cache folder', cacheFolder(), true),
+    folderFinding('module folder', join(packageRoot, 'build')),
+    folderFinding('cache folder', cacheFolder()),
     ...unitFindings(),
   ]
   if (options.json === true) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
@@ -99,10 +99,10 @@ async function serverFinding(): Promise<Finding> {
 }
 
 /** A folder that things are compiled into and loaded from. */
-function folderFinding(name: string, folder: string, executable: boolean): Finding {
+function folderFinding(name: string, folder: string): Finding {
   const flags = mountFlags(folder)
   const remedy = 'set FERRITE_CACHE to a folder that may be written to and executed from'
-  if (executable && flags.noexec) {
+  if (flags.noexec) {
     return { name, status: 'warning', detail: `${folder} is on a noexec mount, no module loads from it`, remedy }
   }
   if (flags.readOnly || !canWrite(folder)) {

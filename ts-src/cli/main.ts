@@ -14,7 +14,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const program = new Command('ferrite')
     .description('Plugins for stock Redis and Valkey servers, written in TypeScript')
     .version(packageVersion())
-    .showHelpAfterError()
+    .showHelpAfterError('(--help lists the commands and options)')
   addStart(program, (code) => (status = code))
   addSetup(program)
   addDoctor(program, (code) => (status = code))

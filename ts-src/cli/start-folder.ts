@@ -24,10 +24,16 @@ export async function openStartFolder(dir: string | undefined, plugins: string |
   if (sources !== undefined && !existsSync(sources)) {
     throw new SetupError('SETUP_OPTION_INVALID', `--plugins ${sources} does not exist; give a folder of plugins`)
   }
-  const key = createHash('sha256').update(`${packageRoot}\0${sources ?? ''}`).digest('hex').slice(0, 12)
+  const key = createHash('sha256')
+    .update(`${packageRoot}\0${sources ?? ''}`)
+    .digest('hex')
+    .slice(0, 12)
   const wanted = dir === undefined ? join(cacheFolder(), 'start', key) : resolve(dir)
   const lock = await tryLock(join(wanted, 'ferrite', 'start.lock'), { waitMs: 0 })
-  if (lock !== undefined) return await fill(wanted, sources, async () => { await lock[Symbol.asyncDispose]() })
+  if (lock !== undefined)
+    return await fill(wanted, sources, async () => {
+      await lock[Symbol.asyncDispose]()
+    })
   if (dir !== undefined) {
     throw new SetupError('SETUP_LOCK_BUSY', `another ferrite start uses ${wanted}; stop it, or give another --dir`)
   }

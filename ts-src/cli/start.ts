@@ -1,4 +1,5 @@
 // `ferrite start`: a server with the module and plugins, from nothing, in the foreground.
+import { basename } from 'node:path'
 import { Redis } from 'ioredis'
 import { findServerTool } from '../servers/catalogue.js'
 import { findServer, oldestFullServer } from '../servers/find-server.js'
@@ -72,8 +73,8 @@ async function report(server: ServerProcess, program: ServerProgram, begun: numb
     print(`\n${name} ${program.version} is ready on port ${String(server.port)} (${seconds} s)`)
     print(`data and server.log: ${server.options.folder}`)
     for (const line of await describePlugins(client)) print(line)
-    const cli = findProgram(`${program.product}-cli`, 'redis-cli', 'valkey-cli') ? 'redis-cli' : undefined
-    const tool = cli ?? findServerTool('redis-cli') ?? 'redis-cli'
+    const onPath = findProgram(`${program.product}-cli`, 'redis-cli', 'valkey-cli')
+    const tool = onPath === undefined ? (findServerTool('redis-cli') ?? 'redis-cli') : basename(onPath)
     print('\nTry:')
     for (const command of await suggestCommands(client)) print(`  ${tool} -p ${String(server.port)} ${command}`)
     print('\nCtrl-C stops it.')

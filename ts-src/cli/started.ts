@@ -20,7 +20,10 @@ export async function describePlugins(client: Redis): Promise<readonly string[]>
   if (answer instanceof Error) return [`plugins: not known (${answer.message})`]
   const plugins = Array.isArray(answer) ? answer.map(fields) : []
   if (plugins.length === 0) return ['plugins: none']
-  return ['plugins:', ...plugins.map((one) => `  ${['name', 'version', 'state'].map((key) => text(one[key])).join(' ')}`)]
+  return [
+    'plugins:',
+    ...plugins.map((one) => `  ${['name', 'version', 'state'].map((key) => text(one[key])).join(' ')}`),
+  ]
 }
 
 const samples: readonly (readonly [command: string, line: string])[] = [
@@ -40,7 +43,10 @@ const samples: readonly (readonly [command: string, line: string])[] = [
 export async function suggestCommands(client: Redis): Promise<readonly string[]> {
   const answer = await ask(client, 'COMMAND', 'LIST')
   const known = new Set(Array.isArray(answer) ? answer.map((name) => text(name).toUpperCase()) : [])
-  return samples.filter(([command]) => known.has(command)).slice(0, 5).map(([, line]) => line)
+  return samples
+    .filter(([command]) => known.has(command))
+    .slice(0, 5)
+    .map(([, line]) => line)
 }
 
 async function ask(client: Redis, command: string, ...args: readonly string[]): Promise<unknown> {

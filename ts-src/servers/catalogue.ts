@@ -55,7 +55,9 @@ export async function ensureServers(options: CatalogueOptions): Promise<ServerCa
   const wanted = groups.filter((group) => options.refresh === true || !isComplete(known[group.name]))
   if (wanted.length > 0) {
     const lock = join(serversFolder(), '.lock')
-    const onWait = (): void => { options.say('another process is fetching servers; waiting for it') }
+    const onWait = (): void => {
+      options.say('another process is fetching servers; waiting for it')
+    }
     await withLock(lock, { waitMs: 900_000, onWait }, async () => {
       for (const group of wanted) failures.push(...(await fetchOne(group, options)))
     })

@@ -9,7 +9,9 @@ export function isPortFree(port: number): Promise<boolean> {
       else reject(err)
     })
     probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      probe.close(() => { resolve(true) })
+      probe.close(() => {
+        resolve(true)
+      })
     })
   })
 }

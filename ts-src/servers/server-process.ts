@@ -81,7 +81,9 @@ export class ServerProcess implements AsyncDisposable {
     })
     const started = new Promise<number>((resolve, reject) => {
       child.once('error', reject)
-      child.once('spawn', () => { resolve(child.pid ?? 0) })
+      child.once('spawn', () => {
+        resolve(child.pid ?? 0)
+      })
     })
     try {
       const server = new ServerProcess(options, child, await started, logStart)
@@ -105,7 +107,9 @@ export class ServerProcess implements AsyncDisposable {
   /** Ends it by SIGTERM (which saves, if it is configured to), after `deadlineMs` by SIGKILL. */
   async stop(deadlineMs = 10_000): Promise<ServerExit> {
     this.kill('SIGTERM')
-    const timer = setTimeout(() => { this.kill('SIGKILL') }, deadlineMs)
+    const timer = setTimeout(() => {
+      this.kill('SIGKILL')
+    }, deadlineMs)
     try {
       return await this.exited
     } finally {
@@ -121,7 +125,8 @@ export class ServerProcess implements AsyncDisposable {
     const limit = this.options.readyMs ?? 30_000
     const deadline = performance.now() + limit
     for (;;) {
-      if (this.#exit !== undefined) throw await this.#failure(`ended with ${describeExit(this.#exit)} before it was ready`)
+      if (this.#exit !== undefined)
+        throw await this.#failure(`ended with ${describeExit(this.#exit)} before it was ready`)
       if ((await ping(this.port)) === 'ready') return
       if (performance.now() > deadline) {
         this.kill()

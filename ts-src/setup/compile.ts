@@ -25,7 +25,7 @@ export function findCompiler(): string | undefined {
 }
 
 /** What is needed to compile and is not there, in words. */
-export function missingTools(): readonly string[] {
+function missingTools(): readonly string[] {
   return [
     ...(findProgram('cmake') === undefined ? ['cmake'] : []),
     ...(findCompiler() === undefined ? ['a C compiler'] : []),
@@ -33,14 +33,18 @@ export function missingTools(): readonly string[] {
   ]
 }
 
-/** Configures and builds redis-module/. Throws a one-line SetupError; the whole output is in `<workDir>/build.log`. */
-export async function compile(options: CompileOptions): Promise<void> {
+/** Throws a one-line SetupError that names what is missing to compile with, if anything is. */
+export function requireTools(): { readonly compiler: string } {
   const compiler = findCompiler()
   const missing = missingTools()
-  if (compiler === undefined || missing.length > 0) {
-    const text = `cannot compile the module: ${missing.join(' and ')} not found on PATH; install (${installHint})`
-    throw new SetupError('SETUP_TOOL_MISSING', text)
-  }
+  if (compiler !== undefined && missing.length === 0) return { compiler }
+  const text = `cannot compile the module: ${missing.join(' and ')} not found on PATH; install (${installHint})`
+  throw new SetupError('SETUP_TOOL_MISSING', text)
+}
+
+/** Configures and builds redis-module/. Throws a short SetupError; the whole output is in `<workDir>/build.log`. */
+export async function compile(options: CompileOptions): Promise<void> {
+  const { compiler } = requireTools()
   await dropForeignCache(options.workDir)
   await mkdir(options.workDir, { recursive: true })
   const defines = Object.entries(options.defines).map(([name, value]) => `--CD${name}=${value}`)

@@ -26,7 +26,10 @@ export async function headerFromCrate(say: (line: string) => void): Promise<Modu
   const cargo = findProgram('cargo')
   if (cargo === undefined) {
     const remedy = 'install Rust 1.85 or newer (https://rustup.rs), or use the package from npm, which carries it'
-    throw new SetupError('SETUP_TOOL_MISSING', `cargo is not on PATH and a clone takes redismodule.h from it; ${remedy}`)
+    throw new SetupError(
+      'SETUP_TOOL_MISSING',
+      `cargo is not on PATH and a clone takes redismodule.h from it; ${remedy}`,
+    )
   }
   // Without network first: that is all there is to do whenever the crates were fetched before.
   const offline = await crateFolder(cargo, ['--offline'])

@@ -5,10 +5,12 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { access, constants, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from './cache-folder.js'
-import { compile } from './compile.js'
+import { compile, requireTools } from './compile.js'
 import { withLock } from './file-lock.js'
 import { findModuleHeader } from './header.js'
+import { mountFlags } from './mount.js'
 import { packageRoot, packageVersion } from './package-root.js'
+import { SetupError } from './setup-error.js'
 
 const moduleFile = 'ferrite.so'
 const stampFile = 'ferrite.stamp'
@@ -36,18 +38,35 @@ export async function ensureModule(say: (line: string) => void): Promise<BuiltMo
       return { path: join(folder, moduleFile), compiled: false }
     }
   }
-  const folder = (await isWritable(own)) ? own : cached
+  const folder = (await firstUsable([own, cached])) ?? noFolder([own, cached])
   const compiled = await withLock(
     join(folder, '.module.lock'),
-    { waitMs: 600_000, onWait: () => { say('another process is compiling the module; waiting for it') } },
+    {
+      waitMs: 600_000,
+      onWait: () => {
+        say('another process is compiling the module; waiting for it')
+      },
+    },
     () => buildInto(folder, stamp, say),
   )
   return { path: join(folder, moduleFile), compiled }
 }
 
+/** The first folder that can be written to and whose files may be loaded as code. */
+async function firstUsable(folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) if (!mountFlags(folder).noexec && (await isWritable(folder))) return folder
+  return undefined
+}
+
+function noFolder(folders: readonly string[]): never {
+  const text = `no place for the compiled module: ${folders.join(' and ')} are read-only or mounted noexec`
+  throw new SetupError('SETUP_NOT_WRITABLE', `${text}; set FERRITE_CACHE to a folder that is neither`)
+}
+
 async function buildInto(folder: string, stamp: string, say: (line: string) => void): Promise<boolean> {
   if (isCurrent(folder, stamp)) return false
   const begun = performance.now()
+  requireTools()
   const { includeDir } = await findModuleHeader(say)
   say('compiling the module (cmake)')
   const workDir = join(folder, 'redis-module')
@@ -73,7 +92,11 @@ async function buildInto(folder: string, stamp: string, say: (line: string) => v
 /** Version and content of everything that the module is made of. */
 function sourceStamp(): string {
   const hash = createHash('sha256')
-  for (const file of moduleSources()) hash.update(`${file}\0`).update(readFileSync(join(packageRoot, file))).update('\0')
+  for (const file of moduleSources())
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(packageRoot, file)))
+      .update('\0')
   return `${packageVersion()}-${process.arch}-${hash.digest('hex').slice(0, 16)}`
 }
 
