@@ -1,0 +1,86 @@
+// The key events of one hook: handled one after the other, in their order.
+import type { Event } from '../bridge/messages.js'
+
+/** Events that may wait for a slow handler; further ones are dropped and counted. */
+export const kMostWaitingEvents = 10_000
+
+/** Handles an event; `dropped` is how many were lost just before it. A promise is awaited before the next. */
+export type EventWork = (event: Event, dropped: number) => unknown
+
+export class EventQueue {
+  private waiting: Event[] = []
+  private next = 0
+  private dropped = 0
+  private running: Promise<void> | undefined
+
+  constructor(
+    private readonly work: EventWork,
+    private readonly onError: (thrown: unknown, event: Event) => void,
+    private readonly most = kMostWaitingEvents,
+  ) {}
+
+  /** Events that wait for the handler. */
+  get length(): number {
+    return this.waiting.length - this.next
+  }
+
+  /** Fulfilled when the event that is being handled is done; never rejected. */
+  get idle(): Promise<void> {
+    return this.running ?? Promise.resolve()
+  }
+
+  /** Tells of events that were lost before they came here. */
+  addDropped(count: number): void {
+    this.dropped += count
+  }
+
+  push(event: Event): void {
+    if (this.running === undefined) this.handle(event)
+    else if (this.length < this.most) this.waiting.push(event)
+    else this.dropped++
+  }
+
+  /** Drops what waits. */
+  clear(): void {
+    this.waiting = []
+    this.next = 0
+  }
+
+  /** Handles an event; when that takes time, the waiting ones follow it. */
+  private handle(event: Event): void {
+    const pending = this.attempt(event)
+    if (pending !== undefined) this.running = this.drain(pending)
+  }
+
+  private async drain(first: Promise<void>): Promise<void> {
+    await first
+    for (let event = this.shift(); event !== undefined; event = this.shift()) await this.attempt(event)
+    this.running = undefined
+  }
+
+  /** Runs the handler once; a promise of it is given back as one that is never rejected. */
+  private attempt(event: Event): Promise<void> | undefined {
+    const { dropped } = this
+    this.dropped = 0
+    try {
+      const result = this.work(event, dropped)
+      if (!(result instanceof Promise)) return undefined
+      return result.then(
+        () => undefined,
+        (thrown: unknown) => this.onError(thrown, event),
+      )
+    } catch (thrown) {
+      this.onError(thrown, event)
+      return undefined
+    }
+  }
+
+  private shift(): Event | undefined {
+    const event = this.waiting[this.next++]
+    if (event === undefined || this.next > 1024) {
+      this.waiting = event === undefined ? [] : this.waiting.slice(this.next)
+      this.next = 0
+    }
+    return event
+  }
+}

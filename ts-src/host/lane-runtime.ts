@@ -1,0 +1,125 @@
+// What a thread of the host does with a lane: its plugins' commands, key events and calls.
+import type { Lane, LaneHandler } from '../bridge/lane.js'
+import type { CommandProblem, Event, Invoke } from '../bridge/messages.js'
+import { Calls } from './calls.js'
+import { CommandRunner } from './command-runner.js'
+import { HostError } from './errors.js'
+import type { EventQueue } from './event-queue.js'
+import type { PluginRuntime } from './plugin-runtime.js'
+
+type Problems = readonly CommandProblem[]
+type Message = Parameters<LaneHandler['onMessage']>[0]
+
+interface Waiting {
+  readonly resolve: (problems: Problems) => void
+  readonly reject: (error: Error) => void
+}
+
+export class LaneRuntime implements LaneHandler {
+  readonly calls: Calls
+  private readonly runner: CommandRunner
+  private readonly hooks = new Map<number, { plugin: PluginRuntime; queue: EventQueue }>()
+  private readonly waiting = new Map<number, Waiting>()
+  private lastId = 0
+  private lastSubscription = 0
+
+  constructor(
+    private readonly lane: Lane,
+    /** Told when the server's state has changed. */
+    private readonly onState: () => void = () => undefined,
+  ) {
+    this.calls = new Calls(lane)
+    this.runner = new CommandRunner(lane)
+    void lane.closed.then(() => this.end())
+  }
+
+  /** Requests whose handlers have not answered yet. */
+  get inFlight(): number {
+    return this.runner.inFlight
+  }
+
+  /** Serves a plugin's commands and hooks from now on; gives what the module did not take. */
+  attach(plugin: PluginRuntime): Promise<Problems> {
+    const commands = plugin.plugin.commands.map((command) => ({
+      name: command.name,
+      code: this.runner.add(plugin.base, command),
+    }))
+    const firstId = this.lastSubscription + 1
+    const subscriptions = plugin.subscriptions(firstId)
+    this.lastSubscription += subscriptions.length
+    subscriptions.forEach(({ id }, index) => {
+      const queue = plugin.queue(index)
+      if (queue !== undefined) this.hooks.set(id, { plugin, queue })
+    })
+    const { name, version } = plugin
+    return this.ask((id) => this.lane.send({ type: 'ATTACH', id, plugin: name, version, commands, subscriptions }))
+  }
+
+  /** Ends the service of a plugin: its commands answer `-UNAVAILABLE <reason>`. Requests that run may still answer. */
+  detach(plugin: PluginRuntime, reason: string): void {
+    this.lane.send({ type: 'DETACH', plugin: plugin.name, reason })
+    this.runner.remove(plugin.base)
+    for (const [id, hook] of this.hooks) if (hook.plugin === plugin) this.hooks.delete(id)
+  }
+
+  /** Has the module read the route table again; gives what it could not register. */
+  readRoutes(): Promise<Problems> {
+    return this.ask((id) => this.lane.send({ type: 'ROUTES', id }))
+  }
+
+  onInvoke(invoke: Invoke): void {
+    this.runner.onInvoke(invoke)
+  }
+
+  onMessage(message: Message): void {
+    switch (message.type) {
+      case 'CALL_RESULT':
+        return this.calls.onResult(message)
+      case 'EVENT':
+        return this.onEvent(message)
+      case 'CANCEL':
+        return this.runner.onCancel(message.id, message.reason)
+      case 'GAP':
+        return this.onGap(Number(message.dropped))
+      case 'STATE':
+        return this.onState()
+      case 'ATTACHED':
+      case 'ROUTES_READ':
+        return this.onAnswer(Number(message.id), message.problems)
+    }
+  }
+
+  private onEvent(event: Event): void {
+    for (const id of event.subscriptions) this.hooks.get(id)?.queue.push(event)
+  }
+
+  /** Nobody knows whose events were lost: every hook of the lane is told. */
+  private onGap(dropped: number): void {
+    const told = new Set<PluginRuntime>()
+    for (const { plugin, queue } of this.hooks.values()) {
+      queue.addDropped(dropped)
+      if (!told.has(plugin)) plugin.base.log.warn({ dropped }, 'key events were dropped: the plugin was too slow')
+      told.add(plugin)
+    }
+  }
+
+  private ask(send: (id: number) => void): Promise<Problems> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.lastId
+      this.waiting.set(id, { resolve, reject })
+      send(id)
+    })
+  }
+
+  private onAnswer(id: number, problems: Problems): void {
+    this.waiting.get(id)?.resolve(problems)
+    this.waiting.delete(id)
+  }
+
+  private end(): void {
+    this.calls.end()
+    const error = new HostError('FERRITE_LANE_CLOSED', 'the connection to the server has ended')
+    for (const { reject } of this.waiting.values()) reject(error)
+    this.waiting.clear()
+  }
+}

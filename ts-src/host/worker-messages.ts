@@ -1,0 +1,37 @@
+// What the supervisor and a worker thread say to each other.
+import type { CommandProblem } from '../bridge/messages.js'
+
+/** A plugin as its worker needs it. */
+export interface WorkerPlugin {
+  readonly name: string
+  readonly version: string
+  /** Absolute path of the built `index.js`. */
+  readonly entry: string
+  /** What the operator has set; defaults are added by the plugin's own declaration. */
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** The `workerData` of a worker. */
+export interface WorkerStart {
+  readonly socketPath: string
+  /** Shown as the lane's label and in the log. */
+  readonly label: string
+  readonly logLevel: string | undefined
+  readonly plugins: readonly WorkerPlugin[]
+}
+
+export type ToWorker =
+  | { readonly type: 'beat' }
+  /** End the plugins and then the thread. */
+  | { readonly type: 'stop'; readonly reason: string; readonly deadlineMs: number }
+
+export type FromWorker =
+  | { readonly type: 'beat'; readonly heapBytes: number; readonly externalBytes: number; readonly inFlight: number }
+  | { readonly type: 'log'; readonly line: string }
+  /** The plugin serves; `problems` are commands that the server did not take. */
+  | { readonly type: 'active'; readonly plugin: string; readonly problems: readonly CommandProblem[] }
+  /** The plugin could not be started. */
+  | { readonly type: 'failed'; readonly plugin: string; readonly reason: string }
+
+/** Exit code of a worker whose lane has ended. */
+export const kLaneEndedExit = 70

@@ -1,0 +1,121 @@
+// Entry of a worker thread: runs a list of plugins on a lane of its own.
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { pathToFileURL } from 'node:url'
+import { connectLane, type Lane } from '../bridge/lane.js'
+import { compilePlugin } from '../sdk/compile.js'
+import type { PluginDefinition } from '../sdk/define-plugin.js'
+import * as sdk from '../sdk/index.js'
+import { endsWithin } from './deadline.js'
+import { HostError, thrownText } from './errors.js'
+import { LaneRuntime } from './lane-runtime.js'
+import { consoleLine, createLogger, limitLines, type LogSink } from './log.js'
+import { kTeardownMs, PluginRuntime } from './plugin-runtime.js'
+import { kLaneEndedExit, type FromWorker, type ToWorker, type WorkerPlugin, type WorkerStart } from './worker-messages.js'
+
+/** Lines a second that one worker may log. */
+const kLogLines = 1000
+const kConsoleMethods = ['log', 'info', 'warn', 'error', 'debug'] as const
+
+/** Where built plugins find the SDK (ts-src/plugin/build.ts replaces their imports by it). */
+const kSdk = Symbol.for('ferrite-plugins')
+
+class PluginThread {
+  private readonly plugins: PluginRuntime[] = []
+  private readonly sink: LogSink
+  private runtime: LaneRuntime | undefined
+  private stopping = false
+
+  constructor(
+    private readonly start: WorkerStart,
+    private readonly port: MessagePort,
+  ) {
+    this.sink = limitLines((line) => this.post({ type: 'log', line }), kLogLines)
+    port.on('message', (message: ToWorker) => this.onMessage(message))
+  }
+
+  async run(): Promise<void> {
+    const { socketPath, label, plugins } = this.start
+    for (const method of kConsoleMethods) {
+      console[method] = (...args: unknown[]) => this.sink(consoleLine(label, method, args))
+    }
+    Object.assign(globalThis, { [kSdk]: { '.': sdk, './sdk': sdk } })
+    const lane = await connectLane({ socketPath, kind: 'plugins', label })
+    const runtime = new LaneRuntime(lane)
+    this.runtime = runtime
+    lane.start(runtime)
+    void lane.closed.then(() => this.onLaneEnd())
+    for (const plugin of plugins) await this.startPlugin(plugin, lane, runtime)
+  }
+
+  private async startPlugin(plugin: WorkerPlugin, lane: Lane, runtime: LaneRuntime): Promise<void> {
+    const log = createLogger({ name: plugin.name, level: this.start.logLevel, sink: this.sink })
+    try {
+      const compiled = compilePlugin(await importPlugin(plugin))
+      const runtimeOfPlugin = new PluginRuntime({
+        name: plugin.name,
+        version: plugin.version,
+        plugin: compiled,
+        log,
+        config: compiled.resolveConfig(plugin.config),
+        calls: runtime.calls,
+        state: () => lane.state,
+      })
+      await runtimeOfPlugin.setup()
+      const problems = await runtime.attach(runtimeOfPlugin)
+      runtimeOfPlugin.startTimers()
+      this.plugins.push(runtimeOfPlugin)
+      this.post({ type: 'active', plugin: plugin.name, problems })
+    } catch (thrown) {
+      if (this.stopping) return
+      log.error({ err: thrown }, 'the plugin could not be started')
+      this.post({ type: 'failed', plugin: plugin.name, reason: thrownText(thrown) })
+    }
+  }
+
+  private onMessage(message: ToWorker): void {
+    if (message.type === 'stop') void this.stop(message.reason, message.deadlineMs)
+    else {
+      const { heapUsed, external } = process.memoryUsage()
+      const inFlight = this.runtime?.inFlight ?? 0
+      this.post({ type: 'beat', heapBytes: heapUsed, externalBytes: external, inFlight })
+    }
+  }
+
+  /** New requests are refused first, then what runs may end, then the plugins end. */
+  private async stop(reason: string, deadlineMs: number): Promise<void> {
+    this.stopping = true
+    const { runtime } = this
+    if (runtime !== undefined) for (const plugin of this.plugins) runtime.detach(plugin, reason)
+    await endsWithin(this.drained(), deadlineMs / 2)
+    await Promise.all(this.plugins.map((plugin) => plugin.stop(Math.min(kTeardownMs, deadlineMs / 2))))
+    process.exit(0)
+  }
+
+  private async drained(): Promise<void> {
+    while ((this.runtime?.inFlight ?? 0) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  private onLaneEnd(): void {
+    if (!this.stopping) process.exit(kLaneEndedExit)
+  }
+
+  private post(message: FromWorker): void {
+    this.port.postMessage(message)
+  }
+}
+
+async function importPlugin(plugin: WorkerPlugin): Promise<PluginDefinition> {
+  let module: { default?: PluginDefinition }
+  try {
+    module = (await import(pathToFileURL(plugin.entry).href)) as typeof module
+  } catch (thrown) {
+    throw new HostError('FERRITE_PLUGIN_LOAD', `${plugin.entry} cannot be loaded: ${thrownText(thrown)}`, { cause: thrown })
+  }
+  if (module.default !== undefined) return module.default
+  throw new HostError('FERRITE_PLUGIN_LOAD', `${plugin.entry} has no default export; export default definePlugin({ … })`)
+}
+
+if (parentPort === null) {
+  throw new HostError('FERRITE_HOST_ENVIRONMENT', 'this file is the entry of a worker thread; run ts-src/host/main.ts instead')
+}
+await new PluginThread(workerData as WorkerStart, parentPort).run()
