@@ -1,0 +1,105 @@
+/** What is installed: the plugins of the current generation of a plugins-dir. */
+
+import { readFile, readdir, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from './build-error.js'
+import { checkManifest, manifestFile, parseJson, type PluginManifest } from './manifest.js'
+
+/** A built plugin in the store. Paths are absolute and stay valid while the generation is kept. */
+export interface InstalledPlugin {
+  readonly name: string
+  readonly version: string
+  readonly folder: string
+  /** The bundle. */
+  readonly entry: string
+  readonly manifest: PluginManifest
+}
+
+/** Something that keeps one plugin from being used; the others are not affected. */
+export interface PluginProblem {
+  /** The plugin's name, or its file's where it has none yet. */
+  readonly name: string
+  /** The file or folder. */
+  readonly source: string
+  /** One sentence. */
+  readonly error: string
+}
+
+/** The link to the current generation. */
+export const currentLink = (pluginsDir: string): string => join(pluginsDir, 'current')
+
+async function readInstalled(folder: string, name: string): Promise<InstalledPlugin> {
+  const file = join(folder, manifestFile)
+  const manifest = checkManifest(parseJson(await readFile(file, 'utf8'), file), file)
+  if (manifest.name !== name) throw new Error(`${file} names '${manifest.name}', its folder is '${name}'`)
+  return { name, version: manifest.version, folder, entry: join(folder, manifest.entry), manifest }
+}
+
+/** Command names belong to the first plugin in alphabetical order; a later plugin that wants one is refused whole. */
+function refuseCollisions(
+  plugins: readonly InstalledPlugin[],
+  report: (problem: PluginProblem) => void,
+): readonly InstalledPlugin[] {
+  const owners = new Map<string, string>()
+  return plugins.filter(({ name, folder, manifest }) => {
+    for (const { name: command } of manifest.commands) {
+      const [container = command] = command.split('|')
+      const owner = owners.get(command) ?? (container === command ? undefined : owners.get(container))
+      const rival = owner ?? [...owners].find(([other]) => other.startsWith(`${command}|`))?.[1]
+      if (rival !== undefined) {
+        report({
+          name,
+          source: folder,
+          error: `its command ${command} belongs to the plugin '${rival}' already`,
+        })
+        return false
+      }
+    }
+    for (const { name: command } of manifest.commands) owners.set(command, name)
+    return true
+  })
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+/** The folder that `current` leads to; `undefined` before the first build. */
+export async function currentGeneration(pluginsDir: string): Promise<string | undefined> {
+  try {
+    return await realpath(currentLink(pluginsDir))
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+function refuseAll({ source, error }: PluginProblem): never {
+  throw new Error(`${source}: ${error}`)
+}
+
+/**
+ * The plugins of the current generation, by name. Empty before the first build. A command belongs to the first plugin
+ * in alphabetical order; a later one that has it too is a problem and left out.
+ *
+ * @param report is told of each plugin that cannot be used; without it the first one is thrown as an error
+ */
+export async function readCatalogue(
+  pluginsDir: string,
+  report: (problem: PluginProblem) => void = refuseAll,
+): Promise<readonly InstalledPlugin[]> {
+  const generation = await currentGeneration(pluginsDir)
+  if (generation === undefined) return []
+  const plugins: InstalledPlugin[] = []
+  const entries = await readdir(generation, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  for (const name of names.sort()) {
+    const folder = join(generation, name)
+    try {
+      plugins.push(await readInstalled(folder, name))
+    } catch (error) {
+      report({ name, source: folder, error: messageOf(error) })
+    }
+  }
+  return refuseCollisions(plugins, report)
+}

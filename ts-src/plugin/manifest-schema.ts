@@ -1,0 +1,99 @@
+/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, define-plugin.ts, manifest.ts. */
+
+import { argTypes } from './command-route.js'
+
+const strings = { type: 'array', items: { type: 'string' } } as const
+const integer = { type: 'integer' } as const
+const name = { type: 'string', minLength: 1 } as const
+
+function object(properties: Readonly<Record<string, unknown>>, optional: readonly string[] = []): object {
+  const required = Object.keys(properties).filter((property) => !optional.includes(property))
+  return { type: 'object', additionalProperties: false, required, properties }
+}
+
+const range = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum })
+
+export const permissionsSchema = object(
+  {
+    keys: object({ r: strings, rw: strings, w: strings }, ['r', 'rw', 'w']),
+    commands: strings,
+    network: strings,
+    files: object({ read: strings, write: strings }, ['read', 'write']),
+  },
+  ['keys', 'commands', 'network', 'files'],
+)
+
+export const limitsSchema = object(
+  {
+    heapMiB: range(16, 4096),
+    externalMiB: range(16, 4096),
+    callMs: range(10, 60_000),
+    inFlight: range(1, 100_000),
+  },
+  ['heapMiB', 'externalMiB', 'callMs', 'inFlight'],
+)
+
+const keySpecSchema = object({
+  flags: strings,
+  begin: {
+    type: 'object',
+    oneOf: [
+      object({ kind: { const: 'index' }, position: integer }),
+      object({ kind: { const: 'keyword' }, word: name, from: integer }),
+    ],
+  },
+  find: {
+    type: 'object',
+    oneOf: [
+      object({ kind: { const: 'range' }, last: integer, step: integer, limit: integer }),
+      object({ kind: { const: 'keynum' }, index: integer, first: integer, step: integer }),
+    ],
+  },
+})
+
+const argSchema = {
+  $id: 'ferrite-arg',
+  ...object(
+    {
+      name,
+      type: { enum: [...argTypes] },
+      token: name,
+      flags: { type: 'array', items: { enum: ['optional', 'multiple', 'multiple_token'] } },
+      key: integer,
+      args: { type: 'array', items: { $ref: 'ferrite-arg' } },
+    },
+    ['token', 'key', 'args'],
+  ),
+}
+
+const readWordSchema = {
+  type: 'object',
+  oneOf: [
+    object({ lit: { type: 'string' } }),
+    object({ arg: integer }),
+    object({ key: integer }),
+    object({ keys: { type: 'array', items: integer, minItems: 2, maxItems: 2 } }),
+  ],
+}
+
+export const commandRouteSchema = object(
+  {
+    name: { type: 'string', pattern: '^[A-Z][A-Z0-9_.:-]{0,63}(?:\\|[A-Z][A-Z0-9_.:-]{0,63})?$' },
+    arity: integer,
+    flags: strings,
+    categories: strings,
+    transaction: { enum: ['sync', 'refuse'] },
+    timeoutMs: range(0, 3_600_000),
+    retry: range(0, 100),
+    doc: object({ summary: { type: 'string' }, since: { type: 'string' }, complexity: { type: 'string' } }, [
+      'since',
+      'complexity',
+    ]),
+    keySpecs: { type: 'array', items: keySpecSchema },
+    args: { type: 'array', items: argSchema },
+    reads: { type: 'array', items: { type: 'array', items: readWordSchema, minItems: 1 } },
+    group: { type: 'string' },
+    returns: { type: 'object', required: ['type'] },
+  },
+  ['group', 'returns'],
+)
