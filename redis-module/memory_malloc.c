@@ -1,24 +1,24 @@
-/* memory.h on malloc, for the unit tests and fuzzers: sanitizers see every allocation. */
+/* memory.h on malloc, for unit tests and fuzzers. */
 #include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void *or_abort(void *p) {
-    if (p == NULL) abort();
+static void *checked(void *p) {
+    if (!p) abort();
     return p;
 }
 
 void *memory_alloc(size_t size) {
-    return or_abort(malloc(size > 0 ? size : 1));
+    return checked(malloc(size ? size : 1));
 }
 
 void *memory_zalloc(size_t size) {
-    return or_abort(calloc(1, size > 0 ? size : 1));
+    return checked(calloc(1, size ? size : 1));
 }
 
 void *memory_realloc(void *p, size_t size) {
-    return or_abort(realloc(p, size > 0 ? size : 1));
+    return checked(realloc(p, size ? size : 1));
 }
 
 void memory_free(void *p) {

@@ -1,0 +1,519 @@
+#include "bridge.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config.h"
+#include "events.h"
+#include "guard.h"
+#include "host.h"
+#include "host_call.h"
+#include "info.h"
+#include "log.h"
+#include "memory.h"
+#include "module.h"
+#include "request.h"
+
+enum { TOKEN_LENGTH = 64, SPARE_DESCRIPTORS = 64 };
+enum { GREETING_SECONDS = 5, HEARTBEAT_SECONDS = 1, HEARTBEAT_MISSED_SECONDS = 15 };
+
+static char folder[128], socket_path[160], token_path[160];
+static char token[TOKEN_LENGTH + 1];
+static int listener = -1;
+static uint8_t state;
+static uint64_t maxmemory;
+static PluginStatus *plugins;
+static int plugin_count;
+static bool host_was_ready;
+
+/* ===== Folder, token, socket ===== */
+
+static bool random_hex(char *text, size_t digits) {
+    unsigned char bytes[TOKEN_LENGTH / 2];
+    if (getrandom(bytes, digits / 2, 0) != (ssize_t)(digits / 2)) return false;
+    for (size_t i = 0; i < digits / 2; i++) snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return true;
+}
+
+static void remove_folder(const char *path) {
+    char file[PATH_MAX];
+    snprintf(file, sizeof(file), "%s/s", path);
+    unlink(file);
+    snprintf(file, sizeof(file), "%s/token", path);
+    unlink(file);
+    rmdir(path);
+}
+
+/* Folders of servers that were killed: ours by owner, and their pid is gone. */
+static void remove_stale_folders(void) {
+    DIR *dir = opendir(config.socket_dir);
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        int pid, used = 0;
+        char path[PATH_MAX];
+        struct stat info;
+        if (sscanf(entry->d_name, "ferrite-%d-%n", &pid, &used) != 1 || used == 0 || pid <= 0) continue;
+        if (strlen(entry->d_name) != (size_t)used + 8 || (kill(pid, 0) == 0 && pid != getpid())) continue;
+        snprintf(path, sizeof(path), "%s/%s", config.socket_dir, entry->d_name);
+        if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid()) remove_folder(path);
+    }
+    closedir(dir);
+}
+
+static bool write_token(void) {
+    if (!random_hex(token, TOKEN_LENGTH)) return false;
+    int fd = open(token_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return false;
+    bool ok = write(fd, token, TOKEN_LENGTH) == TOKEN_LENGTH;
+    return close(fd) == 0 && ok;
+}
+
+static void on_connection(int fd, void *data, int mask);
+
+static bool open_listener(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener < 0) return false;
+    mode_t mask = umask(0177);
+    int bound = bind(listener, (struct sockaddr *)&address, sizeof(address));
+    umask(mask);
+    return bound == 0 && listen(listener, 64) == 0;
+}
+
+/* A child of the server (BGSAVE, AOF rewrite, diskless sync) must not hold our sockets: it may outlive a killed server,
+ * and the host would see no end. Closing only: the event loop's epoll set is shared with the parent. */
+static void close_in_child(void) {
+    if (listener >= 0) close(listener);
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd >= 0) close(lane->fd);
+    }
+}
+
+bool bridge_listen(char *error, size_t error_size) {
+    static bool child_handler_set;
+    char suffix[9] = "";
+    remove_stale_folders();
+    random_hex(suffix, 8);
+    snprintf(folder, sizeof(folder), "%s/ferrite-%d-%s", config.socket_dir, (int)getpid(), suffix);
+    snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
+    snprintf(token_path, sizeof(token_path), "%s/token", folder);
+    if (mkdir(folder, 0700) != 0) {
+        snprintf(error, error_size, "cannot create %s: %s (set ferrite.socket-dir to a writable folder)", folder,
+                 strerror(errno));
+        return false;
+    }
+    if (!write_token() || !open_listener() ||
+        RedisModule_EventLoopAdd(listener, REDISMODULE_EVENTLOOP_READABLE, on_connection, NULL) != REDISMODULE_OK) {
+        snprintf(error, error_size, "cannot listen on %s: %s", socket_path, strerror(errno));
+        if (listener >= 0) close(listener);
+        listener = -1;
+        remove_folder(folder);
+        return false;
+    }
+    if (!child_handler_set) pthread_atfork(NULL, NULL, close_in_child);
+    child_handler_set = true;
+    return true;
+}
+
+void bridge_stop(void) {
+    if (listener < 0) return;
+    state |= STATE_SHUTTING_DOWN;
+    RedisModule_EventLoopDel(listener, REDISMODULE_EVENTLOOP_READABLE);
+    close(listener);
+    listener = -1;
+    for (Lane *lane = lane_list; lane; lane = lane->next) lane_close(lane, NULL);
+    lane_sweep();
+    remove_folder(folder);
+}
+
+const char *bridge_socket_path(void) {
+    return socket_path;
+}
+
+/* ===== Connections ===== */
+
+static bool spare_descriptors(int fd) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)fd + SPARE_DESCRIPTORS < limit.rlim_cur;
+}
+
+/* NULL, or why this peer gets no lane. */
+static const char *refuse_peer(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "its credentials are not known";
+    if (peer.uid != geteuid()) return "it is of another user";
+    if (lane_count() >= config.max_lanes) return "ferrite.max-lanes is reached";
+    if (!spare_descriptors(fd)) return "fewer than 64 file descriptors would be left (raise nofile)";
+    return NULL;
+}
+
+static void on_connection(int fd, void *data, int mask) {
+    (void)data, (void)mask;
+    for (;;) {
+        int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (peer < 0) {
+            if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED) {
+                log_line(LOG_WARNING, "cannot accept a connection of the host: %s", strerror(errno));
+            }
+            return;
+        }
+        const char *problem = refuse_peer(peer);
+        if (!problem) {
+            lane_open(peer);
+            continue;
+        }
+        log_line(LOG_WARNING, "connection to the bridge refused: %s", problem);
+        close(peer);
+    }
+}
+
+/* ===== Greeting and state ===== */
+
+static uint8_t current_state(void) {
+    int flags = RedisModule_GetContextFlags(NULL);
+    uint8_t bits = state & STATE_SHUTTING_DOWN;
+    if (flags & REDISMODULE_CTX_FLAGS_MASTER) bits |= STATE_PRIMARY;
+    if (flags & (REDISMODULE_CTX_FLAGS_LOADING | REDISMODULE_CTX_FLAGS_ASYNC_LOADING)) bits |= STATE_LOADING;
+    return bits;
+}
+
+static void put_pair(Buffer *out, const char *key, const char *format, ...) {
+    char value[PATH_MAX * 2];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    buffer_put_cstring(out, key);
+    buffer_put_cstring(out, value);
+}
+
+static void send_welcome(Lane *lane) {
+    Buffer *out = &lane->out;
+    size_t begun = frame_begin(out, FRAME_WELCOME, state, FRAME_PROTOCOL_VERSION, lane->number);
+    buffer_put_u32(out, 12);
+    put_pair(out, "product", "%s", server_product);
+    put_pair(out, "server-version", "%s", server_version);
+    put_pair(out, "module-version", "%s", FERRITE_VERSION_TEXT);
+    put_pair(out, "plugins-dir", "%s", config_plugins_dir());
+    put_pair(out, "state-dir", "%s", config_state_dir());
+    put_pair(out, "log-level", "%s", config_log_levels[config.log_level]);
+    put_pair(out, "capabilities", "%s", RedisModule_BlockClientOnKeysWithFlags ? "hooks,guard" : "");
+    put_pair(out, "request-timeout", "%lld", config.request_timeout);
+    put_pair(out, "sync-timeout", "%lld", config.sync_timeout);
+    put_pair(out, "batch", "%lld", config.batch);
+    put_pair(out, "max-lanes", "%lld", config.max_lanes);
+    put_pair(out, "enable-plugin-command", "%d", (int)config.enable_plugin_command);
+    frame_end(out, begun);
+    lane_written(lane);
+}
+
+static bool same_token(Slice given) {
+    unsigned difference = given.length != TOKEN_LENGTH;
+    for (size_t i = 0; i < given.length && i < TOKEN_LENGTH; i++) difference |= (unsigned)(given.bytes[i] ^ token[i]);
+    return difference == 0;
+}
+
+static const char *handle_hello(Lane *lane, const Frame *frame) {
+    if (frame->code != FRAME_PROTOCOL_VERSION)
+        return "the host speaks another version of the protocol (rebuild: npm start)";
+    Reader reader = reader_of(frame->body, frame->body_length);
+    uint8_t kind = reader_u8(&reader);
+    lane->host_pid = reader_u32(&reader);
+    Slice label = reader_string(&reader);
+    Slice given = reader_string(&reader);
+    if (!reader_done(&reader) || kind > LANE_PLUGINS) return "protocol error: malformed HELLO";
+    if (!same_token(given)) return "wrong token";
+    if (kind == LANE_CONTROL && lane_control()) return "there is a control lane already: only one host can serve";
+    lane->kind = (LaneKind)kind;
+    snprintf(lane->label, sizeof(lane->label), "%.*s", (int)(label.length < 60 ? label.length : 60), label.bytes);
+    lane->greeted = true;
+    send_welcome(lane);
+    log_line(LOG_VERBOSE, "lane %u (%s) open", lane->number, lane->label);
+    return NULL;
+}
+
+void bridge_state_changed(void) {
+    uint8_t now = current_state();
+    if (now == state) return;
+    state = now;
+    events_set_state(state);
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd < 0 || !lane->greeted) continue;
+        frame_end(&lane->out, frame_begin(&lane->out, FRAME_STATE, state, 0, 0));
+        lane_written(lane);
+    }
+}
+
+/* ===== Plugins ===== */
+
+static const char *handle_attach(Lane *lane, const Frame *frame) {
+    Reader reader = reader_of(frame->body, frame->body_length);
+    Slice plugin = reader_string(&reader);
+    reader_string(&reader); /* version: STATUS tells it */
+    uint32_t count = reader_count(&reader, 6);
+    Buffer problems = {0};
+    uint32_t problem_count = 0;
+    for (uint32_t i = 0; i < count && !reader.failed; i++) {
+        Slice name = reader_string(&reader);
+        uint16_t code = reader_u16(&reader);
+        Command *command = command_named((const char *)name.bytes, name.length);
+        if (command && command->registered && command->route) {
+            command_attach(command, lane, code);
+            continue;
+        }
+        buffer_put_string(&problems, name.bytes, name.length);
+        buffer_put_cstring(&problems, command ? "it is not registered in the server" : "it is not in the route table");
+        problem_count++;
+    }
+    const char *wrong = events_subscribe(lane, plugin, &reader);
+    if (!wrong && !reader_done(&reader)) wrong = "protocol error: malformed ATTACH";
+    if (!wrong) {
+        size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
+        buffer_put_u32(&lane->out, problem_count);
+        if (problem_count) buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
+        frame_end(&lane->out, begun);
+        lane_written(lane);
+    }
+    buffer_free(&problems);
+    return wrong;
+}
+
+static const char *handle_detach(Lane *lane, const Frame *frame) {
+    Reader reader = reader_of(frame->body, frame->body_length);
+    Slice plugin = reader_string(&reader), reason = reader_string(&reader);
+    if (!reader_done(&reader)) return "protocol error: malformed DETACH";
+    char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
+    char *why = memory_copy_string((const char *)reason.bytes, reason.length);
+    command_detach(lane, name, why);
+    events_unsubscribe(lane, name);
+    memory_free(name);
+    memory_free(why);
+    return NULL;
+}
+
+static void forget_plugins(void) {
+    for (int i = 0; i < plugin_count; i++) {
+        memory_free(plugins[i].name);
+        memory_free(plugins[i].version);
+        memory_free(plugins[i].reason);
+    }
+    memory_free(plugins);
+    plugins = NULL;
+    plugin_count = 0;
+}
+
+static char *copy_slice(Slice slice) {
+    return memory_copy_string((const char *)slice.bytes, slice.length);
+}
+
+static const char *handle_status(const Frame *frame) {
+    Reader reader = reader_of(frame->body, frame->body_length);
+    uint32_t count = reader_count(&reader, 17);
+    forget_plugins();
+    plugins = memory_zalloc(sizeof(PluginStatus) * (count ? count : 1));
+    for (uint32_t i = 0; i < count && !reader.failed; i++) {
+        PluginStatus *plugin = &plugins[plugin_count++];
+        plugin->name = copy_slice(reader_string(&reader));
+        plugin->version = copy_slice(reader_string(&reader));
+        plugin->state = reader_u8(&reader);
+        plugin->restarts = reader_u32(&reader);
+        plugin->reason = copy_slice(reader_string(&reader));
+        /* A plugin that has failed or is starting has no lane of its own: its commands say why. */
+        if (plugin->state != 1)
+            command_detach(NULL, plugin->name, *plugin->reason ? plugin->reason : "plugin is starting");
+    }
+    host_was_ready = true;
+    return reader_done(&reader) ? NULL : "protocol error: malformed STATUS";
+}
+
+const PluginStatus *bridge_plugins(int *count) {
+    *count = plugin_count;
+    return plugins;
+}
+
+static const char *handle_routes(Lane *lane, const Frame *frame) {
+    char error[256];
+    Buffer problems = {0};
+    uint32_t count = 0;
+    if (!command_read_routes(error, sizeof(error))) {
+        buffer_put_cstring(&problems, "");
+        buffer_put_cstring(&problems, error);
+        count++;
+    }
+    for (Command *command = command_list; command; command = command->next) {
+        if (!command->route || command->registered) continue;
+        buffer_put_cstring(&problems, command->route->name);
+        buffer_put_cstring(&problems, "new commands are registered at the next start of the server");
+        count++;
+    }
+    size_t begun = frame_begin(&lane->out, FRAME_ROUTES_READ, 0, 0, frame->id);
+    buffer_put_u32(&lane->out, count);
+    if (count) buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
+    frame_end(&lane->out, begun);
+    lane_written(lane);
+    buffer_free(&problems);
+    return NULL;
+}
+
+/* ===== Frames ===== */
+
+static const char *handle_pong(Lane *lane, const Frame *frame) {
+    if (lane->ping_sent_at && frame->id == lane->ping_cookie) {
+        lane->last_round_trip = clock_microseconds() - lane->ping_sent_at;
+        lane->ping_sent_at = 0;
+        info_pong();
+    }
+    return frame->body_length ? "protocol error: PONG with a body" : NULL;
+}
+
+static const char *handle_ping(Lane *lane, const Frame *frame) {
+    if (frame->body_length) return "protocol error: PING with a body";
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_PONG, 0, 0, frame->id));
+    lane_written(lane);
+    return NULL;
+}
+
+const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
+    if (!lane->greeted) {
+        return frame->type == FRAME_HELLO ? handle_hello(lane, frame) : "protocol error: the first frame is not HELLO";
+    }
+    bool control = lane->kind == LANE_CONTROL;
+    switch (frame->type) {
+        case FRAME_RESULT:
+            return request_answer(lane, frame);
+        case FRAME_CALL:
+            return host_call_take(lane, frame);
+        case FRAME_PING:
+            return handle_ping(lane, frame);
+        case FRAME_PONG:
+            return handle_pong(lane, frame);
+        case FRAME_ATTACH:
+            return handle_attach(lane, frame);
+        case FRAME_DETACH:
+            return handle_detach(lane, frame);
+        case FRAME_STATUS:
+            return control ? handle_status(frame) : "protocol error: STATUS on a lane that is not the control lane";
+        case FRAME_ROUTES:
+            return control ? handle_routes(lane, frame)
+                           : "protocol error: ROUTES on a lane that is not the control lane";
+        default:
+            return "protocol error: unknown frame type";
+    }
+}
+
+void bridge_cancel(Lane *lane, uint64_t id, uint16_t why) {
+    if (lane->fd < 0) return;
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_CANCEL, 0, why, id));
+    lane_written(lane);
+}
+
+static void close_plugin_lanes(void) {
+    for (Lane *lane = lane_list; lane; lane = lane->next) lane_close(lane, "the host has ended");
+}
+
+void bridge_lane_closed(Lane *lane) {
+    char reason[CALL_ERROR_SIZE];
+    snprintf(reason, sizeof(reason), "the plugin's worker has ended, it is started again");
+    command_detach(lane, NULL, lane->kind == LANE_CONTROL ? NULL : reason);
+    char error[CALL_ERROR_SIZE + 16];
+    snprintf(error, sizeof(error), "UNAVAILABLE %s", reason);
+    request_fail_lane(lane, error);
+    host_call_drop(lane);
+    events_drop(lane);
+    if (lane->greeted && lane->kind == LANE_CONTROL) {
+        forget_plugins();
+        host_was_ready = false;
+        close_plugin_lanes();
+    }
+}
+
+const char *bridge_down_reason(void) {
+    static char reason[640];
+    if (*host_problem()) {
+        snprintf(reason, sizeof(reason), "%s", host_problem());
+        return reason;
+    }
+    return host_was_ready ? "no plugin serves this command now" : "plugin host is starting";
+}
+
+/* ===== Loop ===== */
+
+void bridge_before_sleep(RedisModuleCtx *ctx) {
+    host_call_before_sleep(ctx);
+    events_before_sleep();
+    guard_before_sleep(ctx);
+    request_before_sleep();
+    lane_flush_all();
+    lane_sweep();
+}
+
+void bridge_ping(Lane *lane) {
+    if (lane->ping_sent_at || lane->fd < 0) return;
+    lane->ping_sent_at = clock_microseconds();
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_PING, 0, 0, ++lane->ping_cookie));
+    lane_written(lane);
+}
+
+static void heartbeat(int hz) {
+    static int ticks, missed;
+    Lane *control = lane_control();
+    if (!control || (state & STATE_LOADING)) {
+        missed = 0;
+        return;
+    }
+    /* Ticks, not time: a server that was busy or stopped has ticked less. */
+    missed = control->ping_sent_at ? missed + 1 : 0;
+    if (missed > HEARTBEAT_MISSED_SECONDS * hz) {
+        missed = 0;
+        host_kill("it has not answered for 15 s");
+        return;
+    }
+    if (++ticks < HEARTBEAT_SECONDS * hz || control->ping_sent_at) return;
+    ticks = 0;
+    bridge_ping(control);
+}
+
+void bridge_cron(int hz) {
+    uint64_t now = clock_microseconds();
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd >= 0 && !lane->greeted && now - lane->opened_at > GREETING_SECONDS * 1000000ULL) {
+            lane_close(lane, "no HELLO within 5 s");
+        }
+    }
+    heartbeat(hz);
+    bridge_state_changed();
+    host_cron();
+}
+
+uint64_t bridge_maxmemory(void) {
+    return maxmemory;
+}
+
+void bridge_read_maxmemory(void) {
+    RedisModuleCallReply *reply = RedisModule_Call(module_context, "CONFIG", "ccE", "GET", "maxmemory");
+    RedisModuleCallReply *value = NULL;
+    if (reply && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ARRAY) {
+        value = RedisModule_CallReplyArrayElement(reply, 1);
+    }
+    size_t length = 0;
+    const char *text = value ? RedisModule_CallReplyStringPtr(value, &length) : NULL;
+    if (text) maxmemory = strtoull(text, NULL, 10);
+    if (reply) RedisModule_FreeCallReply(reply);
+}

@@ -1,0 +1,44 @@
+/* Server commands run for plugins: commits, declared reads, calls of the host. Every such command is classified here
+ * first, since RM_Call runs some that take the server down or make a replica diverge (docs/design/hazards.md).
+ *
+ * Never call any of this from a descriptor's callback: there is no execution unit there, and a busy script may be
+ * running. Commands, reply callbacks and the before-sleep event are the places. */
+#ifndef FERRITE_CALL_H
+#define FERRITE_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "frame.h"
+#include "server.h"
+
+enum {
+    CALL_MODE_AS_USER = 1,    /* check the ACL of the context's user (RM_Call's C) */
+    CALL_MODE_READ_ONLY = 2,  /* refuse what may write */
+    CALL_MODE_RESP3 = 4,      /* reply with RESP3 types */
+    CALL_MODE_IN_SCRIPT = 8,  /* a script runs: never start another */
+    CALL_MODE_UNATTENDED = 16 /* no client command preceded it: look at maxmemory here */
+};
+
+enum { CALL_ERROR_SIZE = 256 };
+
+typedef struct Arguments {
+    RedisModuleString **values;
+    int count;
+} Arguments;
+
+/* Reads a `list of str` into new strings; false (nothing to free) when it is malformed or empty. */
+bool arguments_read(Reader *reader, Arguments *arguments);
+void arguments_free(Arguments *arguments);
+
+/* Runs one command. The reply (free it) may be an error; NULL means it was not run and `error` (CALL_ERROR_SIZE bytes)
+ * says why, "CODE text" without a dash. */
+RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, int mode, char *error);
+
+/* True if the command may change the dataset or the replication stream; also for commands that do not exist. */
+bool call_may_write(RedisModuleCtx *ctx, const Arguments *arguments);
+
+/* Forgets what is known of the server's commands: a module was loaded or unloaded. */
+void call_commands_changed(void);
+
+#endif

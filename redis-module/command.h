@@ -1,0 +1,56 @@
+/* Plugin commands: registered in the server from the route table, found again by argv, attached to lanes. Once
+ * registered a command stays: taking one away crashes servers whose ACL rules name it. */
+#ifndef FERRITE_COMMAND_H
+#define FERRITE_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "histogram.h"
+#include "lane.h"
+#include "route.h"
+#include "server.h"
+
+typedef struct Command {
+    struct Command *next;
+    char name[ROUTE_NAME_MAX + 1]; /* lower case, "session|get" */
+    const RouteCommand *route;     /* NULL: not in the route table any more */
+    bool registered;
+    bool builtin; /* FERRITE.PLUGIN: served by the host's control lane, in no route table */
+    Lane *lane;   /* NULL: nobody serves it */
+    uint16_t code;
+    char *down_reason; /* why lane is NULL; NULL: the host has not said anything yet */
+
+    Histogram latency; /* us, from the client's command to the reply */
+    uint64_t calls, refused, failed, timeouts, conflicts, again, sync_calls, overloaded;
+} Command;
+
+extern Command *command_list;
+
+/* Reads the route table from state-dir. False with a message when there is one that cannot be used; the previous one
+ * stays in force. */
+bool command_read_routes(char *error, size_t error_size);
+
+/* Creates the commands of the route table; only inside an OnLoad. What cannot be created is logged. */
+void command_register_all(RedisModuleCtx *ctx);
+
+/* The command that argv calls; NULL when there is none. */
+Command *command_of_arguments(RedisModuleString **argv, int argc);
+Command *command_named(const char *name, size_t length);
+
+/* A command of our own that the host serves; its registration is the caller's. */
+Command *command_builtin(const RouteCommand *route);
+
+/* The number of words that name it: 2 for a subcommand. */
+int command_words(const Command *command);
+
+void command_attach(Command *command, Lane *lane, uint16_t code);
+/* Detaches what `lane` serves of `plugin` (NULL: all of it). */
+void command_detach(Lane *lane, const char *plugin, const char *reason);
+
+/* The plugins of the route table in force, for what is said without the host. */
+const RouteTable *command_routes(void);
+
+void command_free_all(void);
+
+#endif

@@ -1,0 +1,330 @@
+#include "events.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "glob.h"
+#include "log.h"
+#include "memory.h"
+#include "module.h"
+
+enum { SUBSCRIBE_OWN = 1, SUBSCRIBE_ON_REPLICA = 2, SUBSCRIBE_OLD_VALUE = 4 };
+enum { ORIGIN_CLIENT = 0, ORIGIN_PLUGIN = 1, ORIGIN_EXPIRE = 2, ORIGIN_EVICT = 3 };
+
+typedef struct Pattern {
+    char *text;
+    size_t length;
+    bool prefix; /* "abc*" with no other special character: compared, not matched */
+} Pattern;
+
+typedef struct Subscription {
+    struct Subscription *next;
+    char *plugin;
+    uint32_t id;
+    uint8_t flags;
+    char **events; /* none: all */
+    int event_count;
+    Pattern *patterns; /* none: all */
+    int pattern_count;
+} Subscription;
+
+static const char *origin_plugin;
+static size_t origin_length;
+static uint8_t server_state;
+static int subscribed_classes;
+static bool old_values_wanted;
+
+/* The value that an event-17 callback saw last: its notification follows at once. */
+static struct {
+    RedisModuleString *key;
+    uint8_t type;
+    uint64_t length;
+} old_value;
+
+void events_set_origin(const char *plugin, size_t length) {
+    origin_plugin = plugin;
+    origin_length = length;
+}
+
+void events_set_state(uint8_t state_bits) {
+    server_state = state_bits;
+}
+
+/* ===== Matching ===== */
+
+static Pattern make_pattern(Slice slice) {
+    Pattern pattern = {.text = memory_copy_string((const char *)slice.bytes, slice.length), .length = slice.length};
+    size_t plain = strcspn(pattern.text, "*?[\\");
+    if (slice.length > 0 && plain == slice.length - 1 && pattern.text[plain] == '*') {
+        pattern.prefix = true;
+        pattern.length--;
+    }
+    return pattern;
+}
+
+static bool pattern_matches(const Pattern *pattern, const char *key, size_t length) {
+    if (pattern->prefix) return length >= pattern->length && memcmp(key, pattern->text, pattern->length) == 0;
+    return glob_match(pattern->text, pattern->length, key, length);
+}
+
+/* "All events" are all but those that fire on reads and those that come beside another one: they must be named, as
+ * with notify-keyspace-events A. */
+enum { ONLY_WHEN_NAMED = REDISMODULE_NOTIFY_KEY_MISS | REDISMODULE_NOTIFY_NEW };
+
+static bool event_matches(const Subscription *s, int class, const char *event) {
+    if (s->event_count == 0) return !(class & ONLY_WHEN_NAMED);
+    for (int i = 0; i < s->event_count; i++) {
+        if (strcmp(s->events[i], event) == 0) return true;
+    }
+    return false;
+}
+
+static bool wants(const Subscription *s, int class, const char *event, const char *key, size_t length) {
+    if (!(server_state & STATE_PRIMARY) && !(s->flags & SUBSCRIBE_ON_REPLICA)) return false;
+    if (origin_plugin && !(s->flags & SUBSCRIBE_OWN) && strlen(s->plugin) == origin_length &&
+        memcmp(s->plugin, origin_plugin, origin_length) == 0) {
+        return false;
+    }
+    if (!event_matches(s, class, event)) return false;
+    for (int i = 0; i < s->pattern_count; i++) {
+        if (pattern_matches(&s->patterns[i], key, length)) return true;
+    }
+    return s->pattern_count == 0;
+}
+
+/* ===== Sending ===== */
+
+static uint8_t origin_of(const char *event) {
+    if (strcmp(event, "expired") == 0) return ORIGIN_EXPIRE;
+    if (strcmp(event, "evicted") == 0) return ORIGIN_EVICT;
+    return origin_plugin ? ORIGIN_PLUGIN : ORIGIN_CLIENT;
+}
+
+static void send_gap(Lane *lane) {
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_GAP, 0, 0, lane->events_missed));
+    lane_written(lane);
+    lane->events_missed = 0;
+}
+
+/* The frame is begun at the first subscription that matches. */
+static void send_event(Lane *lane, int class, int db, const char *event, const char *key, size_t length, bool has_old) {
+    Buffer *out = &lane->out;
+    size_t begun = 0, count_at = 0;
+    uint32_t count = 0;
+    for (const Subscription *s = lane->subscriptions; s; s = s->next) {
+        if (!wants(s, class, event, key, length)) continue;
+        if (count == 0) {
+            if (!lane_has_room(lane, 128 + length)) {
+                lane->events_missed++;
+                lane->events_dropped++;
+                return;
+            }
+            if (lane->events_missed) send_gap(lane);
+            begun = frame_begin(out, FRAME_EVENT, 0, 0, ++lane->event_sequence);
+            buffer_put_u64(out, clock_milliseconds());
+            buffer_put_u32(out, (uint32_t)db);
+            buffer_put_u8(out, origin_of(event));
+            buffer_put_u8(out, has_old ? old_value.type : 0);
+            buffer_put_u64(out, has_old ? old_value.length : 0);
+            buffer_put_cstring(out, event);
+            buffer_put_string(out, key, length);
+            count_at = buffer_length(out);
+            buffer_put_u32(out, 0);
+        }
+        buffer_put_u32(out, s->id);
+        count++;
+    }
+    if (count == 0) return;
+    buffer_patch_u32(out, count_at, count);
+    frame_end(out, begun);
+    lane->events_sent++;
+    lane_written(lane);
+}
+
+static void forget_old_value(void) {
+    if (old_value.key) RedisModule_FreeString(NULL, old_value.key);
+    old_value.key = NULL;
+}
+
+static bool is_old_value_of(const char *key, size_t length) {
+    if (!old_value.key) return false;
+    size_t old_length;
+    const char *old = RedisModule_StringPtrLen(old_value.key, &old_length);
+    return old_length == length && memcmp(old, key, length) == 0;
+}
+
+static int on_key_event(RedisModuleCtx *ctx, int class, const char *event, RedisModuleString *name) {
+    if (server_state & STATE_LOADING) return REDISMODULE_OK;
+    size_t length;
+    const char *key = RedisModule_StringPtrLen(name, &length);
+    bool has_old = is_old_value_of(key, length);
+    int db = RedisModule_GetSelectedDb(ctx);
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd >= 0 && lane->subscriptions) send_event(lane, class, db, event, key, length, has_old);
+    }
+    forget_old_value();
+    return REDISMODULE_OK;
+}
+
+void events_before_sleep(void) {
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd >= 0 && lane->events_missed && lane_has_room(lane, 1 << 16)) send_gap(lane);
+    }
+}
+
+/* ===== Old values: the server shows a value that is about to go (Redis 7.2) ===== */
+
+static uint8_t type_code(int type) {
+    switch (type) {
+        case REDISMODULE_KEYTYPE_STRING:
+            return 1;
+        case REDISMODULE_KEYTYPE_LIST:
+            return 2;
+        case REDISMODULE_KEYTYPE_HASH:
+            return 3;
+        case REDISMODULE_KEYTYPE_SET:
+            return 4;
+        case REDISMODULE_KEYTYPE_ZSET:
+            return 5;
+        case REDISMODULE_KEYTYPE_MODULE:
+            return 6;
+        case REDISMODULE_KEYTYPE_STREAM:
+            return 7;
+        default:
+            return 0;
+    }
+}
+
+static void on_key_gone(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
+    (void)ctx, (void)event, (void)subevent;
+    if (server_state & STATE_LOADING) return;
+    RedisModuleKeyInfo *info = data;
+    forget_old_value();
+    old_value.key = RedisModule_CreateStringFromString(NULL, RedisModule_GetKeyNameFromModuleKey(info->key));
+    old_value.type = type_code(RedisModule_KeyType(info->key));
+    old_value.length = RedisModule_ValueLength(info->key);
+}
+
+/* ===== Subscribing ===== */
+
+/* What one class of notifications holds, so that only the classes that somebody wants cost anything. */
+static const struct {
+    int class;
+    const char *events;
+} classes[] = {
+    {REDISMODULE_NOTIFY_GENERIC, " del rename_from rename_to move_from move_to copy_to restore expire persist "},
+    {REDISMODULE_NOTIFY_STRING, " set setrange incrby incrbyfloat append "},
+    {REDISMODULE_NOTIFY_LIST, " lpush rpush lpop rpop linsert lset lrem ltrim sortstore "},
+    {REDISMODULE_NOTIFY_SET, " sadd srem spop sinterstore sunionstore sdiffstore "},
+    {REDISMODULE_NOTIFY_HASH, " hset hincrby hincrbyfloat hdel hexpire hpersist hexpired "},
+    {REDISMODULE_NOTIFY_ZSET, " zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zdiffstore zinterstore "
+                              "zunionstore zrangestore zpopmin zpopmax geosearchstore "},
+    {REDISMODULE_NOTIFY_STREAM, " xadd xdel xtrim xsetid xgroup-create xgroup-createconsumer xgroup-delconsumer "
+                                "xgroup-destroy xgroup-setid "},
+    {REDISMODULE_NOTIFY_EXPIRED, " expired "},
+    {REDISMODULE_NOTIFY_EVICTED, " evicted "},
+    {REDISMODULE_NOTIFY_KEY_MISS, " keymiss "},
+    {REDISMODULE_NOTIFY_NEW, " new "},
+};
+enum { CLASS_COUNT = sizeof(classes) / sizeof(classes[0]) };
+
+static int class_of(const char *event) {
+    char wanted[64];
+    size_t length = strlen(event);
+    if (length > sizeof(wanted) - 3) return 0;
+    wanted[0] = ' ';
+    memcpy(wanted + 1, event, length);
+    strcpy(wanted + 1 + length, " ");
+    for (int i = 0; i < CLASS_COUNT; i++) {
+        if (strstr(classes[i].events, wanted)) return classes[i].class;
+    }
+    return 0;
+}
+
+static void subscribe_class(int class) {
+    if (subscribed_classes & class) return;
+    subscribed_classes |= class;
+    RedisModule_SubscribeToKeyspaceEvents(module_context, class, on_key_event);
+}
+
+/* The classes that hold the wanted events; an event that is not in the list may be in any of them. */
+static void subscribe_classes(const Subscription *s) {
+    bool all = s->event_count == 0;
+    for (int i = 0; i < s->event_count; i++) {
+        int class = class_of(s->events[i]);
+        if (class)
+            subscribe_class(class);
+        else
+            all = true;
+    }
+    if (all) {
+        for (int i = 0; i < CLASS_COUNT; i++) {
+            if (!(classes[i].class & ONLY_WHEN_NAMED)) subscribe_class(classes[i].class);
+        }
+        subscribe_class(REDISMODULE_NOTIFY_MODULE);
+    }
+    if ((s->flags & SUBSCRIBE_OLD_VALUE) && !old_values_wanted && RedisModule_GetKeyNameFromModuleKey) {
+        old_values_wanted =
+            RedisModule_SubscribeToServerEvent(module_context, RedisModuleEvent_Key, on_key_gone) == REDISMODULE_OK;
+    }
+}
+
+static void subscription_free(Subscription *s) {
+    for (int i = 0; i < s->event_count; i++) memory_free(s->events[i]);
+    for (int i = 0; i < s->pattern_count; i++) memory_free(s->patterns[i].text);
+    memory_free(s->events);
+    memory_free(s->patterns);
+    memory_free(s->plugin);
+    memory_free(s);
+}
+
+static Subscription *read_subscription(Slice plugin, Reader *reader) {
+    Subscription *s = memory_zalloc(sizeof(Subscription));
+    s->plugin = memory_copy_string((const char *)plugin.bytes, plugin.length);
+    s->id = reader_u32(reader);
+    s->flags = reader_u8(reader);
+    uint32_t count = reader_count(reader, 4);
+    s->events = memory_zalloc((count + 1) * sizeof(char *));
+    for (uint32_t i = 0; i < count; i++) {
+        Slice event = reader_string(reader);
+        s->events[s->event_count++] = memory_copy_string((const char *)event.bytes, event.length);
+    }
+    count = reader_count(reader, 4);
+    s->patterns = memory_zalloc((count + 1) * sizeof(Pattern));
+    for (uint32_t i = 0; i < count; i++) s->patterns[s->pattern_count++] = make_pattern(reader_string(reader));
+    return s;
+}
+
+const char *events_subscribe(Lane *lane, Slice plugin, Reader *reader) {
+    char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
+    events_unsubscribe(lane, name);
+    memory_free(name);
+    uint32_t count = reader_count(reader, 13);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        Subscription *s = read_subscription(plugin, reader);
+        if (reader->failed) {
+            subscription_free(s);
+            break;
+        }
+        s->next = lane->subscriptions;
+        lane->subscriptions = s;
+        subscribe_classes(s);
+    }
+    return reader->failed ? "protocol error: malformed subscriptions" : NULL;
+}
+
+void events_unsubscribe(Lane *lane, const char *plugin) {
+    for (Subscription **at = &lane->subscriptions; *at;) {
+        Subscription *s = *at;
+        if (plugin && strcmp(s->plugin, plugin) != 0) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        subscription_free(s);
+    }
+}
+
+void events_drop(Lane *lane) {
+    events_unsubscribe(lane, NULL);
+}

@@ -1,0 +1,23 @@
+/* Key events: which plugins want which, matched here before anything is sent, queued in the lanes with a bound. */
+#ifndef FERRITE_EVENTS_H
+#define FERRITE_EVENTS_H
+
+#include "frame.h"
+#include "lane.h"
+#include "server.h"
+
+/* Reads the subscriptions of an ATTACH, replacing the plugin's earlier ones. Returns NULL or what is wrong. */
+const char *events_subscribe(Lane *lane, Slice plugin, Reader *reader);
+void events_unsubscribe(Lane *lane, const char *plugin);
+void events_drop(Lane *lane);
+
+/* Whose writes are running: a plugin's name, or NULL for clients'. */
+void events_set_origin(const char *plugin, size_t length);
+
+/* The server's role and loading, kept by module.c: asking for them at every event costs too much. */
+void events_set_state(uint8_t state_bits);
+
+/* Room again: tells plugins what they missed. */
+void events_before_sleep(void);
+
+#endif

@@ -1,0 +1,24 @@
+/* Guarded requests: read-modify-write in a plugin, made atomic by repeating the declared reads at commit and comparing
+ * bytes. The queues here only make conflicts rare: a FIFO per (lane, database, key), whose waiters go to the host in
+ * one batch and run there in order over the commits before them. */
+#ifndef FERRITE_GUARD_H
+#define FERRITE_GUARD_H
+
+#include "request.h"
+
+/* Enters the queues of all keys that the declared reads name, in one step, and blocks the client; if nobody is before
+ * it, the reads are performed at once, in the client's own context. */
+int guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc);
+
+/* Leaves them, at reply, timeout, disconnect or failure; others may become ready by it. */
+void guard_leave(Request *request);
+
+/* Back to WAITING at its place in the queues, after a conflict or when a batch ended before it. */
+void guard_again(Request *request);
+
+/* Sends what has become ready; reads that were not done at arrival are done here, as the waiter's user. */
+void guard_before_sleep(RedisModuleCtx *ctx);
+
+void guard_free_all(void);
+
+#endif

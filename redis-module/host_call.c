@@ -1,0 +1,234 @@
+#include "host_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "events.h"
+#include "memory.h"
+#include "module.h"
+#include "plugin_user.h"
+#include "request.h"
+
+enum { LOOP_SHARE = 2000, RETRY_MS = 1 }; /* us of each loop; ms until calls that had to wait are tried again */
+
+typedef struct Call {
+    struct Call *next;
+    uint64_t id;
+    uint8_t flags;
+    size_t length;
+    uint8_t body[]; /* checked by check_body */
+} Call;
+
+typedef struct Caller { /* on whose behalf */
+    RedisModuleUser *user;
+    bool owned; /* to be freed here */
+    int db;
+} Caller;
+
+/* ===== Arrival ===== */
+
+static bool check_body(const uint8_t *body, size_t length) {
+    Reader reader = reader_of(body, length);
+    reader_u64(&reader);
+    reader_string(&reader);
+    reader_u32(&reader);
+    uint32_t commands = reader_count(&reader, 8);
+    for (uint32_t i = 0; i < commands; i++) {
+        uint32_t words = reader_count(&reader, 4);
+        if (words == 0) return false;
+        for (uint32_t w = 0; w < words && !reader.failed; w++) reader_string(&reader);
+    }
+    return commands > 0 && reader_done(&reader);
+}
+
+static void run_for_sync_request(Lane *lane, const Frame *frame);
+
+const char *host_call_take(Lane *lane, const Frame *frame) {
+    if (!check_body(frame->body, frame->body_length)) return "protocol error: malformed CALL";
+    Request *waiting = request_waiting_sync();
+    Reader reader = reader_of(frame->body, frame->body_length);
+    if (waiting && waiting->lane == lane && reader_u64(&reader) == request_id(waiting)) {
+        run_for_sync_request(lane, frame);
+        return NULL;
+    }
+    Call *call = memory_alloc(sizeof(Call) + frame->body_length);
+    *call = (Call){.id = frame->id, .flags = frame->flags, .length = frame->body_length};
+    memcpy(call->body, frame->body, frame->body_length);
+    *lane->calls_end = call;
+    lane->calls_end = &call->next;
+    lane->call_count++;
+    return NULL;
+}
+
+void host_call_drop(Lane *lane) {
+    while (lane->calls) {
+        Call *call = lane->calls;
+        lane->calls = call->next;
+        memory_free(call);
+    }
+    lane->calls_end = &lane->calls;
+    lane->call_count = 0;
+}
+
+/* ===== Answers ===== */
+
+static void put_error(Buffer *out, const char *code_and_text) {
+    char line[CALL_ERROR_SIZE + 4];
+    int length = snprintf(line, sizeof(line), "-%s\r\n", code_and_text);
+    buffer_put_string(out, line, (size_t)length);
+}
+
+static void put_reply(Buffer *out, RedisModuleCallReply *reply, const char *error) {
+    size_t length = 0;
+    const char *proto = reply ? RedisModule_CallReplyProto(reply, &length) : NULL;
+    if (proto)
+        buffer_put_string(out, proto, length);
+    else
+        put_error(out, error);
+    if (reply) RedisModule_FreeCallReply(reply);
+}
+
+static void answer_refused(Lane *lane, uint64_t id, const char *code_and_text) {
+    size_t begun = frame_begin(&lane->out, FRAME_CALL_RESULT, 0, CALL_REFUSED, id);
+    buffer_put_u32(&lane->out, 1);
+    put_error(&lane->out, code_and_text);
+    frame_end(&lane->out, begun);
+    lane_written(lane);
+}
+
+/* Runs the commands at the reader into one CALL_RESULT. Collected first: a command can make events, which are frames in
+ * the same buffer. */
+static void run_commands(RedisModuleCtx *ctx, Lane *lane, uint64_t id, Reader *reader, int mode) {
+    Buffer replies = {0};
+    uint32_t count = reader_count(reader, 8);
+    for (uint32_t i = 0; i < count; i++) {
+        char error[CALL_ERROR_SIZE];
+        Arguments arguments;
+        if (!arguments_read(reader, &arguments)) break; /* cannot be: checked on arrival */
+        put_reply(&replies, call_run(ctx, &arguments, mode, error), error);
+        arguments_free(&arguments);
+    }
+    size_t begun = frame_begin(&lane->out, FRAME_CALL_RESULT, 0, CALL_DONE, id);
+    buffer_put_u32(&lane->out, count);
+    buffer_put(&lane->out, buffer_front(&replies), buffer_length(&replies));
+    frame_end(&lane->out, begun);
+    lane_written(lane);
+    buffer_free(&replies);
+}
+
+static void run_for_sync_request(Lane *lane, const Frame *frame) {
+    Request *request = request_waiting_sync();
+    Reader reader = reader_of(frame->body, frame->body_length);
+    reader_u64(&reader);
+    reader_string(&reader);
+    reader_u32(&reader);
+    int mode = CALL_MODE_READ_ONLY | (request->user ? CALL_MODE_AS_USER : 0);
+    if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
+    if (frame->flags & CALL_RESP3) mode |= CALL_MODE_RESP3;
+    run_commands(request->ctx, lane, frame->id, &reader, mode);
+    lane_flush(lane);
+}
+
+/* ===== Before the server sleeps ===== */
+
+static bool find_caller(const Lane *lane, const Call *call, uint64_t id, Slice plugin, uint32_t db, Caller *caller,
+                        char *error) {
+    Request *request = id ? request_find(id) : NULL;
+    if (id && (!request || request->lane != lane || request->state != REQUEST_ASKED)) {
+        snprintf(error, CALL_ERROR_SIZE, "ERR the request of this call has ended");
+        return false;
+    }
+    caller->db = request ? request->db : (int)db;
+    if (request && request->user && !(call->flags & CALL_AS_PLUGIN)) {
+        caller->user = RedisModule_GetModuleUserFromUserName(request->user);
+        caller->owned = true;
+        if (!caller->user) snprintf(error, CALL_ERROR_SIZE, "NOPERM the user of this request does not exist any more");
+    } else {
+        caller->user = plugin_user(plugin, &caller->owned, error);
+    }
+    return caller->user != NULL;
+}
+
+static bool may_write(RedisModuleCtx *ctx, Reader reader) {
+    uint32_t count = reader_count(&reader, 8);
+    bool writes = false;
+    for (uint32_t i = 0; i < count && !writes; i++) {
+        Arguments arguments;
+        if (!arguments_read(&reader, &arguments)) return false;
+        writes = call_may_write(ctx, &arguments);
+        arguments_free(&arguments);
+    }
+    return writes;
+}
+
+/* False when the call has to wait for the end of a pause. */
+static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
+    char error[CALL_ERROR_SIZE];
+    Caller caller = {0};
+    Reader reader = reader_of(call->body, call->length);
+    uint64_t id = reader_u64(&reader);
+    Slice plugin = reader_string(&reader);
+    uint32_t db = reader_u32(&reader);
+    if (!find_caller(lane, call, id, plugin, db, &caller, error)) {
+        answer_refused(lane, call->id, error);
+        return true;
+    }
+    bool wait = RedisModule_AvoidReplicaTraffic() && may_write(ctx, reader);
+    if (!wait && RedisModule_SelectDb(ctx, caller.db) != REDISMODULE_OK) {
+        answer_refused(lane, call->id, "ERR DB index is out of range");
+    } else if (!wait) {
+        RedisModule_SetContextUser(ctx, caller.user);
+        events_set_origin((const char *)plugin.bytes, plugin.length);
+        int mode = CALL_MODE_AS_USER | CALL_MODE_UNATTENDED | (call->flags & CALL_RESP3 ? CALL_MODE_RESP3 : 0);
+        run_commands(ctx, lane, call->id, &reader, mode);
+        events_set_origin(NULL, 0);
+        RedisModule_SetContextUser(ctx, NULL);
+    }
+    if (caller.owned) RedisModule_FreeModuleUser(caller.user);
+    return !wait;
+}
+
+static void on_timer(RedisModuleCtx *ctx, void *data) {
+    (void)ctx;
+    *(bool *)data = false; /* nothing else to do: the loop has woken up, calls run before it sleeps again */
+}
+
+static void wake_soon(void) {
+    static bool set;
+    if (set) return;
+    set = true;
+    RedisModule_CreateTimer(module_context, RETRY_MS, on_timer, &set);
+}
+
+/* One call of the lane; false when there is none that can run now. */
+static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
+    Call *call = lane->calls;
+    if (!call || lane->fd < 0) return false;
+    if (!run_call(ctx, lane, call)) {
+        wake_soon();
+        return false;
+    }
+    lane->calls = call->next;
+    if (!lane->calls) lane->calls_end = &lane->calls;
+    lane->call_count--;
+    memory_free(call);
+    return true;
+}
+
+void host_call_before_sleep(RedisModuleCtx *ctx) {
+    uint64_t until = 0;
+    for (bool more = true; more;) {
+        more = false;
+        for (Lane *lane = lane_list; lane; lane = lane->next) {
+            if (!lane->calls) continue;
+            uint64_t now = clock_microseconds();
+            if (until == 0) until = now + LOOP_SHARE;
+            if (now >= until) {
+                wake_soon();
+                return;
+            }
+            more |= run_one(ctx, lane);
+        }
+    }
+}

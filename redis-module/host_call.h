@@ -1,0 +1,18 @@
+/* Server commands that the host asks for (CALL frames): queued as they arrive, run before the server sleeps, a few
+ * milliseconds a loop, the lanes taking turns. Only the calls of a request that the main thread is waiting for run at
+ * once, and only reads. */
+#ifndef FERRITE_HOST_CALL_H
+#define FERRITE_HOST_CALL_H
+
+#include "lane.h"
+#include "server.h"
+
+/* Takes a CALL. Returns NULL or what is wrong with it. */
+const char *host_call_take(Lane *lane, const Frame *frame);
+
+void host_call_before_sleep(RedisModuleCtx *ctx);
+
+/* The lane is gone: forgets its calls. */
+void host_call_drop(Lane *lane);
+
+#endif

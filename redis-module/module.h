@@ -1,0 +1,29 @@
+/* What the whole module shares: its detached context, the clock, what the server can do. Main thread only. */
+#ifndef FERRITE_MODULE_H
+#define FERRITE_MODULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server.h"
+
+#define FERRITE_VERSION_TEXT "0.1.0"
+enum { FERRITE_VERSION_NUMBER = 100 };
+
+/* A detached context that lives as long as the module: for the log, for RM_Call outside of commands. */
+extern RedisModuleCtx *module_context;
+
+/* The folder that holds ferrite.so, absolute, without a slash at the end. */
+extern char module_folder[];
+
+/* The server's product ("redis" or "valkey") and version as it names them itself. */
+extern char server_product[16];
+extern char server_version[32];
+
+/* Microseconds of a clock that never goes back. */
+uint64_t clock_microseconds(void);
+
+/* Milliseconds since 1970, as the server counts them. */
+uint64_t clock_milliseconds(void);
+
+#endif

@@ -1,0 +1,766 @@
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "config.h"
+#include "events.h"
+#include "guard.h"
+#include "log.h"
+#include "memory.h"
+#include "module.h"
+#include "reply.h"
+#include "resp.h"
+
+/* ===== Slots ===== */
+
+static Request **slots;
+static uint32_t slot_count, slot_room;
+static uint32_t *free_slots;
+static uint32_t free_count;
+static uint32_t in_flight;
+
+static Request *slot_take(void) {
+    in_flight++;
+    if (free_count > 0) {
+        Request *request = slots[free_slots[--free_count]];
+        return request;
+    }
+    if (slot_count == slot_room) {
+        slot_room = slot_room ? slot_room * 2 : 64;
+        slots = memory_realloc(slots, slot_room * sizeof(*slots));
+        free_slots = memory_realloc(free_slots, slot_room * sizeof(*free_slots));
+    }
+    Request *request = memory_zalloc(sizeof(Request));
+    request->index = slot_count;
+    request->generation = 1;
+    slots[slot_count++] = request;
+    return request;
+}
+
+static void slot_give_back(Request *request) {
+    uint32_t index = request->index, generation = request->generation + 1;
+    *request = (Request){.index = index, .generation = generation ? generation : 1};
+    free_slots[free_count++] = index;
+    in_flight--;
+}
+
+uint64_t request_id(const Request *request) {
+    return (uint64_t)request->generation << 32 | request->index;
+}
+
+Request *request_find(uint64_t id) {
+    uint32_t index = (uint32_t)id;
+    if (index >= slot_count || slots[index]->state == REQUEST_FREE) return NULL;
+    return slots[index]->generation == (uint32_t)(id >> 32) ? slots[index] : NULL;
+}
+
+uint32_t request_count(void) {
+    return in_flight;
+}
+
+static void pending_add(Request *request) {
+    Lane *lane = request->lane;
+    request->next = lane->pending;
+    request->previous = &lane->pending;
+    if (lane->pending) lane->pending->previous = &request->next;
+    lane->pending = request;
+    lane->pending_count++;
+}
+
+static void pending_remove(Request *request) {
+    if (!request->previous) return;
+    *request->previous = request->next;
+    if (request->next) request->next->previous = request->previous;
+    request->next = NULL;
+    request->previous = NULL;
+    request->lane->pending_count--;
+}
+
+static void hold_remove(Request *request);
+static void forget_client(Request *request);
+
+static void drop_result(Request *request) {
+    memory_free(request->result);
+    memory_free(request->failure);
+    request->result = NULL;
+    request->failure = NULL;
+    request->result_flags = 0;
+}
+
+void request_release(Request *request) {
+    pending_remove(request);
+    forget_client(request);
+    hold_remove(request);
+    if (request->guarded) guard_leave(request);
+    drop_result(request);
+    buffer_free(&request->reads);
+    arguments_free(&request->arguments);
+    if (request->user) RedisModule_FreeString(NULL, request->user);
+    if (request->wake_name) RedisModule_FreeString(NULL, request->wake_name);
+    slot_give_back(request);
+}
+
+/* ===== Asking ===== */
+
+static size_t arguments_size(RedisModuleString **argv, int argc) {
+    size_t size = 128;
+    for (int i = 1; i < argc; i++) {
+        size_t length;
+        RedisModule_StringPtrLen(argv[i], &length);
+        size += 4 + length;
+    }
+    return size;
+}
+
+static uint32_t milliseconds_left(const Request *request) {
+    uint64_t now = clock_microseconds();
+    return request->deadline > now ? (uint32_t)((request->deadline - now) / 1000) : 0;
+}
+
+static void send_invoke(Request *request, RedisModuleString **argv, int argc, uint8_t flags) {
+    Buffer *out = &request->lane->out;
+    size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->command->code, request_id(request));
+    buffer_put_u64(out, request->client_id);
+    buffer_put_u32(out, (uint32_t)request->db);
+    buffer_put_u8(out, request->resp);
+    buffer_put_u64(out, clock_milliseconds());
+    buffer_put_u32(out, milliseconds_left(request));
+    size_t length = 0;
+    const char *user = request->user ? RedisModule_StringPtrLen(request->user, &length) : "";
+    buffer_put_string(out, user, length);
+    int words = command_words(request->command);
+    buffer_put_u32(out, (uint32_t)(argc - words));
+    for (int i = words; i < argc; i++) {
+        const char *text = RedisModule_StringPtrLen(argv[i], &length);
+        buffer_put_string(out, text, length);
+    }
+    if (buffer_length(&request->reads) == 0)
+        buffer_put_u32(out, 0);
+    else
+        buffer_put(out, buffer_front(&request->reads), buffer_length(&request->reads));
+    frame_end(out, begun);
+    lane_written(request->lane);
+    request->state = REQUEST_ASKED;
+    pending_add(request);
+}
+
+void request_send(Request *request, bool chained) {
+    uint8_t flags = request->invoke_flags | INVOKE_GUARDED;
+    if (request->attempts) flags |= INVOKE_RERUN;
+    if (chained) flags |= INVOKE_CHAINED;
+    send_invoke(request, request->arguments.values, request->arguments.count, flags);
+}
+
+/* ===== Declared reads ===== */
+
+static int last_argument(const ReadWord *word, int argc) {
+    return word->last < 0 ? argc + word->last : word->last;
+}
+
+/* Builds the command of one declared read from argv; holds references to argv's strings. */
+static bool build_read(const RouteRead *read, RedisModuleString **argv, int argc, Arguments *built) {
+    int room = read->count + argc;
+    *built = (Arguments){.values = memory_alloc((size_t)room * sizeof(RedisModuleString *)), .count = 0};
+    for (int i = 0; i < read->count; i++) {
+        const ReadWord *word = &read->words[i];
+        if (word->kind == READ_LITERAL) {
+            built->values[built->count++] = RedisModule_CreateString(NULL, word->literal, word->length);
+            continue;
+        }
+        int last = last_argument(word, argc);
+        if (word->first >= argc || last >= argc || last < word->first) {
+            arguments_free(built);
+            return false;
+        }
+        for (int a = word->first; a <= last && built->count < room; a++) {
+            RedisModule_RetainString(NULL, argv[a]);
+            built->values[built->count++] = argv[a];
+        }
+    }
+    return true;
+}
+
+static bool read_failed(RedisModuleCallReply *reply, char *error) {
+    size_t length;
+    const char *text = RedisModule_CallReplyStringPtr(reply, &length);
+    snprintf(error, CALL_ERROR_SIZE, "%.*s", text ? (int)length : 0, text ? text : "");
+    RedisModule_FreeCallReply(reply);
+    return false;
+}
+
+static int call_mode(const Request *request) {
+    int mode = request->user ? CALL_MODE_AS_USER : 0;
+    if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
+    return mode;
+}
+
+/* Into a buffer of its own and not into the lane's: a read can expire a key, and the event of that is a frame too. */
+bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString **argv, int argc, Buffer *out,
+                  char *error) {
+    const RouteCommand *route = request->command->route;
+    int count = route ? route->read_count : 0;
+    if (count == 0) return true;
+    buffer_put_u32(out, (uint32_t)count);
+    for (int i = 0; i < count; i++) {
+        Arguments read;
+        if (!build_read(&route->reads[i], argv, argc, &read)) {
+            snprintf(error, CALL_ERROR_SIZE, "ERR wrong number of arguments for '%s' command", request->command->name);
+            return false;
+        }
+        RedisModuleCallReply *reply =
+            call_run(ctx, &read, call_mode(request) | CALL_MODE_READ_ONLY | CALL_MODE_RESP3, error);
+        arguments_free(&read);
+        if (!reply) return false;
+        if (RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR) return read_failed(reply, error);
+        size_t length;
+        const char *proto = RedisModule_CallReplyProto(reply, &length);
+        buffer_put_string(out, proto, length);
+        RedisModule_FreeCallReply(reply);
+    }
+    return true;
+}
+
+/* ===== Applying a RESULT ===== */
+
+typedef struct Result {
+    Slice reply;
+    Reader commit; /* at the first command */
+    uint32_t commit_count;
+    Slice assumed; /* the list of values, whole; empty when the handler assumed what was sent */
+} Result;
+
+static bool skip_strings(Reader *reader) {
+    uint32_t count = reader_count(reader, 4);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) reader_string(reader);
+    return count > 0;
+}
+
+/* False when the body is not what the protocol says. */
+static bool parse_result(const uint8_t *body, size_t length, uint8_t flags, Result *result) {
+    Reader reader = reader_of(body, length);
+    *result = (Result){.reply = reader_string(&reader)};
+    if (flags & RESULT_HAS_COMMIT) {
+        result->commit_count = reader_count(&reader, 8);
+        result->commit = reader;
+        for (uint32_t i = 0; i < result->commit_count; i++) {
+            if (!skip_strings(&reader)) return false;
+        }
+    }
+    if (flags & RESULT_HAS_ASSUMED) {
+        const uint8_t *start = reader.at;
+        skip_strings(&reader);
+        result->assumed = (Slice){.bytes = start, .length = (size_t)(reader.at - start)};
+    }
+    return reader_done(&reader);
+}
+
+static void reply_error_text(RedisModuleCtx *ctx, Command *command, const char *code_and_text) {
+    command->failed++;
+    RedisModule_ReplyWithError(ctx, code_and_text);
+}
+
+/* Runs the commit up to its first error, which then is the reply. Returns false when it replied. */
+static bool run_commit(RedisModuleCtx *ctx, Request *request, Result *result, RedisModuleCallReply **replies) {
+    char error[CALL_ERROR_SIZE];
+    int mode = call_mode(request);
+    if (request->command->route && request->command->route->read_only) mode |= CALL_MODE_READ_ONLY;
+    for (uint32_t i = 0; i < result->commit_count; i++) {
+        Arguments arguments;
+        if (!arguments_read(&result->commit, &arguments)) return false; /* cannot be: checked on arrival */
+        replies[i] = call_run(ctx, &arguments, mode, error);
+        arguments_free(&arguments);
+        if (!replies[i]) {
+            reply_error_text(ctx, request->command, error);
+            return false;
+        }
+        if (RedisModule_CallReplyType(replies[i]) == REDISMODULE_REPLY_ERROR) {
+            request->command->failed++;
+            RedisModule_ReplyWithCallReply(ctx, replies[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void count_outcome(Request *request) {
+    Command *command = request->command;
+    if (request->outcome == OUTCOME_REFUSED) command->refused++;
+    if (request->outcome == OUTCOME_FAILED) command->failed++;
+    histogram_add(&command->latency, clock_microseconds() - request->started_at);
+}
+
+static void apply_result(RedisModuleCtx *ctx, Request *request) {
+    Result result;
+    parse_result(request->result, request->result_length, request->result_flags, &result);
+    RedisModuleCallReply *few[8] = {0};
+    RedisModuleCallReply **replies = few;
+    if (result.commit_count > 8) replies = memory_zalloc(result.commit_count * sizeof(*replies));
+    const char *plugin = request->command->route ? request->command->route->plugin : NULL;
+    events_set_origin(plugin, plugin ? strlen(plugin) : 0);
+    bool done = run_commit(ctx, request, &result, replies);
+    events_set_origin(NULL, 0);
+    if (done) {
+        reply_value(ctx, result.reply.bytes, result.reply.length, replies);
+    }
+    for (uint32_t i = 0; i < result.commit_count; i++) {
+        if (replies[i]) RedisModule_FreeCallReply(replies[i]);
+    }
+    if (replies != few) memory_free(replies);
+    count_outcome(request);
+}
+
+/* True when the declared reads still hold. A read that fails now counts as a change. */
+static bool guard_holds(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+    if (!(request->result_flags & RESULT_HAS_COMMIT)) return true;
+    Result result;
+    parse_result(request->result, request->result_length, request->result_flags, &result);
+    Buffer now = {0};
+    char error[CALL_ERROR_SIZE];
+    bool same = request_read(ctx, request, argv, argc, &now, error);
+    const uint8_t *assumed = result.assumed.length ? result.assumed.bytes : buffer_front(&request->reads);
+    size_t length = result.assumed.length ? result.assumed.length : buffer_length(&request->reads);
+    same = same && buffer_length(&now) == length && memcmp(buffer_front(&now), assumed, length) == 0;
+    buffer_free(&now);
+    return same;
+}
+
+/* ===== Synchronous runs ===== */
+
+static Request *sync_request;
+static uint64_t budget_used, budget_client;
+
+Request *request_waiting_sync(void) {
+    return sync_request;
+}
+
+static uint64_t sync_deadline(uint64_t client_id) {
+    if (budget_client != client_id) {
+        budget_client = client_id;
+        budget_used = 0;
+    }
+    uint64_t budget = (uint64_t)config.sync_budget * 1000;
+    uint64_t left = budget > budget_used ? budget - budget_used : 0;
+    uint64_t timeout = (uint64_t)config.sync_timeout * 1000;
+    return clock_microseconds() + (left < timeout ? left : timeout);
+}
+
+/* Sends the request and waits for its RESULT. On failure `error` has "CODE text". */
+static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
+    Lane *lane = request->lane;
+    uint64_t from = clock_microseconds();
+    uint64_t deadline = sync_deadline(request->client_id);
+    request->sync = true;
+    request->answered = false;
+    request->ctx = ctx;
+    buffer_free(&request->reads);
+    if (!request_read(ctx, request, argv, argc, &request->reads, error)) return false;
+    send_invoke(request, argv, argc, request->invoke_flags | INVOKE_SYNC);
+    lane_flush(lane);
+    Request *outer = sync_request;
+    sync_request = request;
+    lane_wait(lane, &request->answered, deadline);
+    sync_request = outer;
+    budget_used += clock_microseconds() - from;
+    if (request->answered) return true;
+    pending_remove(request);
+    lane->sync_refused = lane->fd >= 0;
+    bridge_cancel(lane, request_id(request), CANCEL_TIMEOUT);
+    request->command->timeouts++;
+    snprintf(error, CALL_ERROR_SIZE, "TIMEOUT '%s' did not answer within ferrite.sync-timeout", request->command->name);
+    return false;
+}
+
+static bool sync_possible(const Request *request, char *error) {
+    const Command *command = request->command;
+    if (request->lane->sync_refused) {
+        snprintf(error, CALL_ERROR_SIZE,
+                 "UNAVAILABLE plugin %s missed a deadline in a transaction or script, it has "
+                 "not answered since",
+                 command->route->plugin);
+        return false;
+    }
+    if (sync_deadline(request->client_id) <= clock_microseconds()) {
+        snprintf(error, CALL_ERROR_SIZE, "TIMEOUT '%s' was not run: ferrite.sync-budget is used up", command->name);
+        return false;
+    }
+    return true;
+}
+
+static void finish_sync(RedisModuleCtx *ctx, Request *request) {
+    if (request->failure)
+        reply_error_text(ctx, request->command, request->failure);
+    else if (request->outcome == OUTCOME_AGAIN)
+        RedisModule_ReplyWithError(ctx, "TRYAGAIN the plugin was busy");
+    else
+        apply_result(ctx, request);
+}
+
+static int run_sync(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+    char error[CALL_ERROR_SIZE];
+    Command *command = request->command;
+    command->sync_calls++;
+    if (!command->route->sync) {
+        snprintf(error, sizeof(error), "ERR '%s' cannot run inside MULTI, scripts or other modules", command->name);
+        reply_error_text(ctx, command, error);
+    } else if (!sync_possible(request, error) || !ask_and_wait(ctx, request, argv, argc, error)) {
+        reply_error_text(ctx, command, error);
+    } else {
+        finish_sync(ctx, request);
+    }
+    request_release(request);
+    return REDISMODULE_OK;
+}
+
+/* ===== Callbacks of blocked clients ===== */
+
+static void hold(Request *request);
+
+/* A guarded request whose reads changed: waits for another turn, or runs at once while nothing can come between.
+ * Returns REDISMODULE_ERR to stay blocked. */
+static int after_conflict(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+    char error[CALL_ERROR_SIZE];
+    request->command->conflicts++;
+    request->attempts++;
+    drop_result(request);
+    request->lane = request->command->lane; /* the one that answered may be gone: a pause can lie between */
+    if (!request->lane || !request->command->route) {
+        reply_error_text(ctx, request->command, "UNAVAILABLE the plugin has stopped meanwhile");
+        return REDISMODULE_OK;
+    }
+    if (request->by_key && request->attempts < request->command->route->retry) {
+        guard_again(request);
+        return REDISMODULE_ERR;
+    }
+    if (!sync_possible(request, error) || !ask_and_wait(ctx, request, argv, argc, error)) {
+        snprintf(error, sizeof(error), "TRYAGAIN '%s': what it reads keeps changing", request->command->name);
+        reply_error_text(ctx, request->command, error);
+    } else {
+        finish_sync(ctx, request);
+    }
+    return REDISMODULE_OK;
+}
+
+static int answer_client(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+    if (request->failure) {
+        reply_error_text(ctx, request->command, request->failure);
+        return REDISMODULE_OK;
+    }
+    if ((request->result_flags & RESULT_HAS_COMMIT) && RedisModule_AvoidReplicaTraffic()) {
+        if (!request->by_key) {
+            RedisModule_ReplyWithError(ctx, "TRYAGAIN the server is paused or failing over");
+            return REDISMODULE_OK;
+        }
+        hold(request);
+        return REDISMODULE_ERR;
+    }
+    if (request->guarded && !guard_holds(ctx, request, argv, argc)) return after_conflict(ctx, request, argv, argc);
+    apply_result(ctx, request);
+    return REDISMODULE_OK;
+}
+
+static Request *request_of(RedisModuleCtx *ctx, RedisModuleBlockedClient *client);
+
+static int Request_Reply(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    Request *request = RedisModule_GetBlockedClientPrivateData(ctx);
+    if (request->state != REQUEST_ANSWERED)
+        return REDISMODULE_ERR; /* its private name was signalled by somebody else */
+    int served = answer_client(ctx, request, argv, argc);
+    if (served != REDISMODULE_OK) return served;
+    request->ended = true;
+    if (request->guarded) guard_leave(request);
+    return REDISMODULE_OK;
+}
+
+/* The client has got its answer or is gone. One that was not blocked on a key has to be unblocked exactly once all the
+ * same, so that the server lets go of its handle. */
+static void end_blocked(Request *request, uint16_t why) {
+    if (request->state == REQUEST_ASKED && request->lane->fd >= 0) {
+        bridge_cancel(request->lane, request_id(request), why);
+    }
+    pending_remove(request);
+    hold_remove(request);
+    if (request->guarded) guard_leave(request);
+    request->ended = true;
+    request->state = REQUEST_ANSWERED;
+    if (request->by_key || request->unblocked) return;
+    request->unblocked = true;
+    RedisModule_UnblockClient(request->client, request);
+}
+
+/* Also the answer to CLIENT UNBLOCK. */
+static int Request_Timeout(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    (void)argv, (void)argc;
+    Request *request = request_of(ctx, RedisModule_GetBlockedClientHandle(ctx));
+    bool late = clock_microseconds() + 1000 >= request->deadline;
+    char error[CALL_ERROR_SIZE];
+    snprintf(error, sizeof(error), late ? "TIMEOUT '%s' did not answer in time" : "UNBLOCKED '%s' was unblocked",
+             request->command->name);
+    RedisModule_ReplyWithError(ctx, error);
+    if (late) request->command->timeouts++;
+    end_blocked(request, late ? CANCEL_TIMEOUT : CANCEL_UNBLOCKED);
+    return REDISMODULE_OK;
+}
+
+static void Request_Disconnected(RedisModuleCtx *ctx, RedisModuleBlockedClient *client) {
+    end_blocked(request_of(ctx, client), CANCEL_DISCONNECTED);
+}
+
+static void Request_Free(RedisModuleCtx *ctx, void *request) {
+    (void)ctx;
+    request_release(request);
+}
+
+/* Redis 7.0 has no private data before RM_UnblockClient: there a dictionary leads from the handle to the request. */
+static RedisModuleDict *requests_by_client;
+
+static void remember_client(Request *request) {
+    if (RedisModule_BlockClientSetPrivateData) {
+        RedisModule_BlockClientSetPrivateData(request->client, request);
+        return;
+    }
+    if (!requests_by_client) requests_by_client = RedisModule_CreateDict(NULL);
+    RedisModule_DictSetC(requests_by_client, &request->client, sizeof(request->client), request);
+}
+
+static void forget_client(Request *request) {
+    if (!requests_by_client || !request->client) return;
+    RedisModule_DictDelC(requests_by_client, &request->client, sizeof(request->client), NULL);
+}
+
+static Request *request_of(RedisModuleCtx *ctx, RedisModuleBlockedClient *client) {
+    if (RedisModule_BlockClientSetPrivateData) return RedisModule_GetBlockedClientPrivateData(ctx);
+    return RedisModule_DictGetC(requests_by_client, &client, sizeof(client), NULL);
+}
+
+void request_block(RedisModuleCtx *ctx, Request *request) {
+    long long timeout = (long long)(request->deadline - request->started_at) / 1000;
+    if (request->by_key) {
+        request->client =
+            RedisModule_BlockClientOnKeysWithFlags(ctx, Request_Reply, Request_Timeout, Request_Free, timeout,
+                                                   &request->wake_name, 1, request, REDISMODULE_BLOCK_UNBLOCK_DELETED);
+    } else {
+        request->client = RedisModule_BlockClient(ctx, Request_Reply, Request_Timeout, Request_Free, timeout);
+        remember_client(request);
+    }
+    RedisModule_SetDisconnectCallback(request->client, Request_Disconnected);
+    RedisModule_BlockedClientMeasureTimeStart(request->client);
+}
+
+/* ===== Pauses ===== */
+
+static Request *held_list;
+static bool hold_timer_set;
+
+static void wake(Request *request);
+
+static void on_hold_timer(RedisModuleCtx *ctx, void *data) {
+    (void)ctx, (void)data;
+    hold_timer_set = false;
+    Request *list = held_list;
+    held_list = NULL;
+    while (list) {
+        Request *request = list;
+        list = request->held_next;
+        request->held = false;
+        if (RedisModule_AvoidReplicaTraffic())
+            hold(request);
+        else
+            wake(request);
+    }
+}
+
+static void hold(Request *request) {
+    if (!request->held) {
+        request->held = true;
+        request->held_next = held_list;
+        held_list = request;
+    }
+    if (hold_timer_set) return;
+    hold_timer_set = true;
+    RedisModule_CreateTimer(module_context, 5, on_hold_timer, NULL);
+}
+
+static void hold_remove(Request *request) {
+    if (!request->held) return;
+    for (Request **at = &held_list; *at; at = &(*at)->held_next) {
+        if (*at != request) continue;
+        *at = request->held_next;
+        break;
+    }
+    request->held = false;
+}
+
+/* ===== Answers ===== */
+
+static void wake(Request *request) {
+    if (request->sync) {
+        request->answered = true;
+    } else if (request->by_key) {
+        RedisModule_SelectDb(module_context, request->db);
+        RedisModule_SignalKeyAsReady(module_context, request->wake_name);
+    } else {
+        RedisModule_BlockedClientMeasureTimeEnd(request->client);
+        request->unblocked = true;
+        RedisModule_UnblockClient(request->client, request);
+    }
+}
+
+const char *request_answer(Lane *lane, const Frame *frame) {
+    Request *request = request_find(frame->id);
+    lane->sync_refused = false;
+    if (!request || request->state != REQUEST_ASKED || request->lane != lane) return NULL; /* nobody waits any more */
+    Result result;
+    if (frame->code > OUTCOME_AGAIN || (frame->flags & ~(RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED)) ||
+        !parse_result(frame->body, frame->body_length, frame->flags, &result)) {
+        return "protocol error: a RESULT's body is malformed";
+    }
+    if (frame->code != OUTCOME_AGAIN && !resp_is_value(result.reply.bytes, result.reply.length, result.commit_count)) {
+        return "protocol error: the reply in a RESULT is not one RESP3 value";
+    }
+    pending_remove(request);
+    if (frame->code == OUTCOME_AGAIN && request->guarded && !request->sync) {
+        request->command->again++;
+        guard_again(request);
+        return NULL;
+    }
+    request->state = REQUEST_ANSWERED;
+    request->outcome = frame->code;
+    request->result_flags = frame->flags;
+    request->result = memory_alloc(frame->body_length ? frame->body_length : 1);
+    memcpy(request->result, frame->body, frame->body_length);
+    request->result_length = frame->body_length;
+    if ((frame->flags & RESULT_HAS_COMMIT) && !request->sync && RedisModule_AvoidReplicaTraffic())
+        hold(request);
+    else
+        wake(request);
+    return NULL;
+}
+
+void request_fail(Request *request, const char *code_and_text) {
+    pending_remove(request);
+    drop_result(request);
+    request->failure = memory_copy_string(code_and_text, strlen(code_and_text));
+    request->state = REQUEST_ANSWERED;
+    wake(request);
+}
+
+void request_fail_lane(Lane *lane, const char *reason) {
+    while (lane->pending) request_fail(lane->pending, reason);
+    /* Guarded requests of this lane may wait unsent. */
+    for (uint32_t i = 0; i < slot_count; i++) {
+        Request *request = slots[i];
+        if (request->state == REQUEST_WAITING && request->lane == lane && !request->ended)
+            request_fail(request, reason);
+    }
+}
+
+void request_before_sleep(void) {
+    budget_used = 0;
+    budget_client = 0;
+}
+
+/* ===== Start ===== */
+
+static int refuse(RedisModuleCtx *ctx, Command *command) {
+    char error[CALL_ERROR_SIZE];
+    snprintf(error, sizeof(error), "UNAVAILABLE %s",
+             command->down_reason ? command->down_reason : bridge_down_reason());
+    command->failed++;
+    return RedisModule_ReplyWithError(ctx, error);
+}
+
+static int refuse_overload(RedisModuleCtx *ctx, Command *command) {
+    command->overloaded++;
+    return RedisModule_ReplyWithError(ctx, "OVERLOADED too many requests wait for this plugin (ferrite.max-inflight, "
+                                           "ferrite.lane-buffer)");
+}
+
+/* A waiting client costs the server about 36 KB: at most a quarter of maxmemory goes to them. */
+static bool too_many_in_flight(const Lane *lane) {
+    if (lane->pending_count >= (uint64_t)config.max_inflight) return true;
+    uint64_t limit = bridge_maxmemory() / 4 / (36 << 10);
+    return limit && in_flight >= (limit < 64 ? 64 : limit);
+}
+
+static bool is_tracking(uint64_t client_id) {
+    RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
+    return RedisModule_GetClientInfoById(&info, client_id) == REDISMODULE_OK &&
+           (info.flags & REDISMODULE_CLIENTINFO_FLAG_TRACKING);
+}
+
+/* NULL for root: another module's call, or a script in one. RM_GetCurrentUserName crashes there, so it is asked only
+ * when a command that needs a user (C) finds one. */
+static RedisModuleString *user_of(RedisModuleCtx *ctx, uint64_t client_id) {
+    RedisModuleString *name = RedisModule_GetClientUserNameById(ctx, client_id);
+    if (name) return name;
+    errno = 0;
+    RedisModuleCallReply *probe = RedisModule_Call(ctx, "PING", "C");
+    if (probe) RedisModule_FreeCallReply(probe);
+    return probe || errno == EACCES ? RedisModule_GetCurrentUserName(ctx) : NULL;
+}
+
+static Request *request_new(RedisModuleCtx *ctx, Command *command, int context_flags) {
+    const RouteCommand *route = command->route;
+    Request *request = slot_take();
+    request->state = REQUEST_WAITING;
+    request->command = command;
+    request->lane = command->lane;
+    request->client_id = RedisModule_GetClientId(ctx);
+    request->db = RedisModule_GetSelectedDb(ctx);
+    request->user = user_of(ctx, request->client_id);
+    request->started_at = clock_microseconds();
+    long long timeout = route->timeout ? route->timeout : config.request_timeout;
+    request->deadline = request->started_at + (uint64_t)timeout * 1000;
+    if (context_flags & REDISMODULE_CTX_FLAGS_MULTI) request->invoke_flags |= INVOKE_MULTI;
+    if (context_flags & REDISMODULE_CTX_FLAGS_LUA) request->invoke_flags |= INVOKE_SCRIPT;
+    bool replica = (context_flags & (REDISMODULE_CTX_FLAGS_SLAVE | REDISMODULE_CTX_FLAGS_READONLY)) ==
+                   (REDISMODULE_CTX_FLAGS_SLAVE | REDISMODULE_CTX_FLAGS_READONLY);
+    if (replica || route->read_only) request->invoke_flags |= INVOKE_READ_ONLY;
+    request->resp = context_flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2;
+    return request;
+}
+
+static int start_plain(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+    char error[CALL_ERROR_SIZE];
+    if (!request_read(ctx, request, argv, argc, &request->reads, error)) {
+        reply_error_text(ctx, request->command, error);
+        request_release(request);
+        return REDISMODULE_OK;
+    }
+    request_block(ctx, request);
+    send_invoke(request, argv, argc, request->invoke_flags);
+    buffer_free(&request->reads);
+    return REDISMODULE_OK;
+}
+
+int request_start(RedisModuleCtx *ctx, Command *command, RedisModuleString **argv, int argc) {
+    command->calls++;
+    if (!command->lane) return refuse(ctx, command);
+    if (!lane_has_room(command->lane, arguments_size(argv, argc)) || too_many_in_flight(command->lane)) {
+        return refuse_overload(ctx, command);
+    }
+    int flags = RedisModule_GetContextFlags(ctx);
+    Request *request = request_new(ctx, command, flags);
+    bool no_blocking =
+        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
+    /* A tracking client would keep a value that changed while it waited. */
+    if (!no_blocking && command->route->read_only && command->route->key_count) {
+        no_blocking = is_tracking(request->client_id);
+    }
+    if (no_blocking) return run_sync(ctx, request, argv, argc);
+    if (command->route->retry == 0 || command->route->read_count == 0) return start_plain(ctx, request, argv, argc);
+    request->guarded = true;
+    return guard_enter(ctx, request, argv, argc);
+}
+
+void request_free_all(void) {
+    for (uint32_t i = 0; i < slot_count; i++) memory_free(slots[i]);
+    memory_free(slots);
+    memory_free(free_slots);
+    slots = NULL;
+    free_slots = NULL;
+    slot_count = slot_room = free_count = 0;
+}

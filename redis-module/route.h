@@ -1,0 +1,98 @@
+/* The route table: what the module must know of plugins and their commands without the host. Parsed from the
+ * text of docs/design/bridge-protocol.md ("Route table"). Pure; everything hangs off one RouteTable and is
+ * freed with it. */
+#ifndef FERRITE_ROUTE_H
+#define FERRITE_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ROUTE_NAME_MAX = 128, ROUTE_DEPTH_MAX = 8 };
+
+typedef enum ReadWordKind { READ_LITERAL, READ_ARGUMENT, READ_KEY, READ_KEYS } ReadWordKind;
+
+typedef struct ReadWord {
+    ReadWordKind kind;
+    const char *literal; /* READ_LITERAL */
+    size_t length;
+    int first; /* argument number, the command's name being 0 */
+    int last;  /* READ_KEYS: last argument number; negative counts from the end */
+} ReadWord;
+
+typedef struct RouteRead {
+    ReadWord *words;
+    int count;
+} RouteRead;
+
+/* Bits of RouteKey.flags, in the order of REDISMODULE_CMD_KEY_* (which starts at bit 0). */
+typedef struct RouteKey {
+    uint64_t flags;
+    const char *begin_keyword; /* NULL: begins at index begin_at */
+    int begin_at;
+    bool numbered; /* find=keynum */
+    int find[3];   /* range: last, step, limit; keynum: keynumidx, firstkey, step */
+} RouteKey;
+
+typedef enum RouteArgType {
+    ARG_STRING,
+    ARG_INTEGER,
+    ARG_DOUBLE,
+    ARG_KEY,
+    ARG_PATTERN,
+    ARG_UNIX_TIME,
+    ARG_PURE_TOKEN,
+    ARG_ONEOF,
+    ARG_BLOCK
+} RouteArgType;
+
+enum { ARG_OPTIONAL = 1, ARG_MULTIPLE = 2, ARG_MULTIPLE_TOKEN = 4 };
+
+typedef struct RouteArg {
+    int depth;
+    const char *name;
+    RouteArgType type;
+    const char *token; /* NULL if none */
+    int flags;
+    int key; /* index into keys, -1 if none */
+} RouteArg;
+
+typedef struct RouteCommand {
+    const char *plugin;
+    const char *name;       /* as declared; "SESSION|GET" is a subcommand */
+    const char *flags;      /* space-separated words for RM_CreateCommand */
+    const char *categories; /* space-separated, for RM_SetCommandACLCategories */
+    int arity;
+    bool writes;
+    bool read_only;
+    bool sync;         /* in MULTI and scripts: wait (true) or refuse */
+    long long timeout; /* ms; 0: ferrite.request-timeout */
+    int retry;         /* > 0: guarded */
+    const char *summary, *since, *complexity;
+    RouteKey *keys;
+    int key_count;
+    RouteArg *args;
+    int arg_count;
+    RouteRead *reads;
+    int read_count;
+} RouteCommand;
+
+typedef struct RoutePlugin {
+    const char *name;
+    const char *version;
+    const char *acl; /* rules as in ACL SETUSER, separated by spaces: the plugin's own rights */
+} RoutePlugin;
+
+typedef struct RouteTable {
+    RoutePlugin *plugins;
+    int plugin_count;
+    RouteCommand *commands;
+    int command_count;
+    struct RouteChunk *memory;
+} RouteTable;
+
+/* Returns the table, or NULL with a message (what, where) in `error`. */
+RouteTable *route_table_parse(const char *text, size_t length, char *error, size_t error_size);
+void route_table_free(RouteTable *table);
+
+#endif
