@@ -9,7 +9,7 @@ import { findServerTool } from '#lib/servers/catalogue.js'
 import { findFreePort } from '#lib/servers/free-port.js'
 import { describeExit, ServerProcess, type Directive, type ServerExit } from '#lib/servers/server-process.js'
 import type { ServerProgram } from '#lib/servers/server-version.js'
-import { preparePlugins } from '#lib/cli/prepare-plugins.js'
+import { buildGeneration } from '#lib/plugin/store.js'
 import { ensureModule } from '#lib/setup/module-build.js'
 import { lastLines, run } from '#lib/setup/programs.js'
 import { anyServer } from './matrix.js'
@@ -162,7 +162,10 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
     if (!existsSync(source)) throw new Error(`plugin source ${source} does not exist`)
     await symlink(source, join(pluginsDir, 'local', basename(source)))
   }
-  if ((options.plugins?.length ?? 0) > 0) await preparePlugins(pluginsDir, stateDir)
+  if ((options.plugins?.length ?? 0) > 0) {
+    const { problems } = await buildGeneration(pluginsDir, stateDir)
+    if (problems.length > 0) throw new Error(problems.map((one) => `${one.source}: ${one.error}`).join('\n'))
+  }
   const directives = [...(await moduleDirectives(options, pluginsDir, stateDir)), ...serverDirectives(options)]
   const process = await startOnFreePort({ ...options, program, folder, directives }).catch(async (err: unknown) => {
     // The error carries the end of the log already.

@@ -17,6 +17,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help lists the commands and options)')
   addStart(program, (code) => (status = code))
   addSetup(program)
+  addBuild(program, (code) => (status = code))
   addDoctor(program, (code) => (status = code))
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -57,6 +58,20 @@ function addSetup(program: Command): void {
     .action(async () => {
       const { ensureModule } = await import('../setup/module-build.js')
       process.stdout.write(`${(await ensureModule(say)).path}\n`)
+    })
+}
+
+function addBuild(program: Command, setStatus: (code: number) => void): void {
+  program
+    .command('build')
+    .description('build a plugin (ferrite.json and its bundle), or all of a plugins-dir with the route table')
+    .argument('[source]', 'a source file, or a folder with package.json')
+    .option('--out <folder>', 'where the built plugin goes (default: dist in its folder)')
+    .option('--plugins-dir <folder>', 'build what is in local/ of it into a new generation')
+    .option('--state-dir <folder>', 'where the route table goes (default: state beside the plugins-dir)')
+    .action(async (source: string | undefined, options: { out?: string; pluginsDir?: string; stateDir?: string }) => {
+      const { build } = await import('./build.js')
+      setStatus(await build(source, options))
     })
 }
 

@@ -1,8 +1,8 @@
 // The folder of one `ferrite start`: the server's data in it, the plugins and the state of the module in `ferrite/`.
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { lstat, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { cacheFolder } from '../setup/cache-folder.js'
 import { tryLock } from '../setup/file-lock.js'
 import { packageRoot } from '../setup/package-root.js'
@@ -49,9 +49,22 @@ async function fill(data: string, sources: string | undefined, dispose: () => Pr
   if (sources !== undefined && isPluginsDir(sources)) return { ...folder, pluginsDir: sources }
   await mkdir(pluginsDir, { recursive: true, mode: 0o700 })
   const local = join(pluginsDir, 'local')
-  if (sources === undefined) await mkdir(local, { recursive: true })
-  else await pointTo(local, sources)
+  if (sources !== undefined && !isPlugin(sources)) await pointTo(local, sources)
+  else {
+    await rm(local, { recursive: true, force: true })
+    await mkdir(local)
+    if (sources !== undefined) await symlink(sources, join(local, basename(sources)))
+  }
   return { ...folder, pluginsDir }
+}
+
+/** One plugin, as against a folder of them: a file, or a package with a `ferrite` section. */
+function isPlugin(path: string): boolean {
+  if (statSync(path).isFile()) return true
+  const manifest = join(path, 'package.json')
+  if (!existsSync(manifest)) return false
+  const json: unknown = JSON.parse(readFileSync(manifest, 'utf8'))
+  return typeof json === 'object' && json !== null && 'ferrite' in json
 }
 
 /** A store made by Ferrite, as against a folder in which somebody writes plugins. */

@@ -9,7 +9,8 @@ import { compareVersions, type ServerProgram } from '../servers/server-version.j
 import { ensureModule } from '../setup/module-build.js'
 import { findProgram } from '../setup/programs.js'
 import { SetupError } from '../setup/setup-error.js'
-import { preparePlugins } from './prepare-plugins.js'
+import { buildGeneration } from '../plugin/store.js'
+import { reportProblems } from './build.js'
 import { say } from './say.js'
 import { openStartFolder, type StartFolder } from './start-folder.js'
 import { describePlugins, suggestCommands, waitForHost } from './started.js'
@@ -33,7 +34,10 @@ export async function start(options: StartOptions): Promise<number> {
   const module = await ensureModule(say)
   const program = await findServer(options.server, say)
   await using folder = await openStartFolder(options.dir, options.plugins)
-  await preparePlugins(folder.pluginsDir, folder.stateDir)
+  const generation = await buildGeneration(folder.pluginsDir, folder.stateDir, {
+    onBuild: (source) => say(`building ${source}`),
+  })
+  reportProblems(generation.problems)
   const stopping = stopSignals()
   await using server = await launch(program, port, folder, module.path)
   const stopped = stopping.then((signal) => endServer(server, signal))
