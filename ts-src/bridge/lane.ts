@@ -208,7 +208,10 @@ export class Lane {
   private onFirst(frame: Frame): void {
     const message = decodeFromModule(frame)
     if (message.type !== 'WELCOME') {
-      throw new ProtocolError('FERRITE_PROTOCOL_TYPE', `the first message of the module is ${message.type}, not WELCOME`)
+      throw new ProtocolError(
+        'FERRITE_PROTOCOL_TYPE',
+        `the first message of the module is ${message.type}, not WELCOME`,
+      )
     }
     if (message.version !== kProtocolVersion) {
       throw new ProtocolError(

@@ -32,7 +32,9 @@ export function readPlans(route: CommandRoute): readonly ReadPlan[] {
     isGet: read.length === 2 && isWord(read[0], 'GET') && read[1] !== undefined && 'key' in read[1],
     keys: read.flatMap((word) => {
       if ('key' in word) return [[word.key - words, word.key - words] as const]
-      return 'keys' in word ? [[word.keys[0] - words, word.keys[1] < 0 ? word.keys[1] : word.keys[1] - words] as const] : []
+      return 'keys' in word
+        ? [[word.keys[0] - words, word.keys[1] < 0 ? word.keys[1] : word.keys[1] - words] as const]
+        : []
     }),
   }))
 }
@@ -104,7 +106,7 @@ export class BatchOverlay {
 
 function isPlainSet(argv: Argv): boolean {
   if (argv.length < 3) return false
-  for (let at = 3; at < argv.length; ) {
+  for (let at = 3; at < argv.length;) {
     const words = kPlainSetOptions.get(wordOf(argv[at]))
     if (words === undefined) return false
     at += words

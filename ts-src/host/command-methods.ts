@@ -13,7 +13,8 @@ export function commandMethods(make: (name: string) => unknown): object {
   const prototype: Record<string, unknown> = Object.create(
     new Proxy(Object.prototype, {
       get(target, name, receiver): unknown {
-        if (typeof name === 'symbol' || name in target || kNotCommands.has(name)) return Reflect.get(target, name, receiver)
+        if (typeof name === 'symbol' || name in target || kNotCommands.has(name))
+          return Reflect.get(target, name, receiver)
         return (prototype[name] = make(name))
       },
     }),

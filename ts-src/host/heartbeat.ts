@@ -2,7 +2,7 @@
 // whole process (SIGSTOP, a suspended machine, a starved CPU) nobody is blamed.
 
 export const kBeatMs = 250
-/** A thread that has not answered for so long is stuck. */
+/** A thread that has not answered for so long is stuck, unless its plugins ask for another limit. */
 export const kStuckMs = 3000
 /** The same while it starts: loading a large plugin takes time. */
 export const kStartMs = 30_000
@@ -16,6 +16,7 @@ export interface Beating {
 }
 
 interface Pulse {
+  readonly stuckMs: number
   asked: boolean
   answered: boolean
   silentMs: number
@@ -29,8 +30,8 @@ export class Heartbeat {
     this.lastTick = now()
   }
 
-  watch(thread: Beating): void {
-    this.pulses.set(thread, { asked: false, answered: false, silentMs: 0 })
+  watch(thread: Beating, stuckMs = kStuckMs): void {
+    this.pulses.set(thread, { stuckMs, asked: false, answered: false, silentMs: 0 })
   }
 
   forget(thread: Beating): void {
@@ -62,7 +63,7 @@ export class Heartbeat {
       return
     }
     pulse.silentMs += countedMs
-    if (pulse.silentMs < (pulse.answered ? kStuckMs : kStartMs)) return
+    if (pulse.silentMs < (pulse.answered ? pulse.stuckMs : Math.max(kStartMs, pulse.stuckMs))) return
     this.forget(thread)
     thread.stuck(pulse.silentMs)
   }

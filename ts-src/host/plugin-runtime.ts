@@ -72,8 +72,7 @@ export class PluginRuntime {
   subscriptions(firstId: number): Subscription[] {
     return this.plugin.keyHooks.map((hook, index) => ({
       id: firstId + index,
-      flags:
-        (hook.ownWrites ? SubscriptionFlag.ownWrites : 0) | (hook.onReplica ? SubscriptionFlag.onReplica : 0),
+      flags: (hook.ownWrites ? SubscriptionFlag.ownWrites : 0) | (hook.onReplica ? SubscriptionFlag.onReplica : 0),
       events: hook.events,
       keys: hook.keys,
     }))
@@ -90,7 +89,8 @@ export class PluginRuntime {
     this.ending.abort(new HostError('FERRITE_REQUEST_CANCELLED', `plugin ${this.name} is to end`))
     for (const queue of this.queues) queue.clear()
     const running = Promise.all([this.timers.stop(), ...this.queues.map((queue) => queue.idle)])
-    if (!(await endsWithin(running, until - Date.now()))) this.base.log.warn('timers or key events were still running at the end')
+    if (!(await endsWithin(running, until - Date.now())))
+      this.base.log.warn('timers or key events were still running at the end')
     await this.teardown(until)
   }
 
@@ -107,8 +107,10 @@ export class PluginRuntime {
 
   private queueOf(hook: CompiledKeyHook): EventQueue {
     return new EventQueue(
-      (event, dropped) => hook.handler(new EventContext(this.base, this.accessTo(event.db), event, dropped, this.ending.signal)),
-      (thrown, event) => this.base.log.error({ hook: hook.name, event: event.event, err: thrown }, 'a key event hook failed'),
+      (event, dropped) =>
+        hook.handler(new EventContext(this.base, this.accessTo(event.db), event, dropped, this.ending.signal)),
+      (thrown, event) =>
+        this.base.log.error({ hook: hook.name, event: event.event, err: thrown }, 'a key event hook failed'),
     )
   }
 

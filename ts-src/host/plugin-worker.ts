@@ -16,6 +16,8 @@ export interface WorkerLimits {
   readonly heapMb: number
   /** Buffers and other memory outside the heap, in MiB. */
   readonly externalMb: number
+  /** Milliseconds without an answer after which the thread is stuck. */
+  readonly stuckMs: number
 }
 
 export interface WorkerMemory {
@@ -47,7 +49,10 @@ export class PluginWorker implements Beating {
     this.worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,
       name: start.label,
-      resourceLimits: { maxOldGenerationSizeMb: limits.heapMb, maxYoungGenerationSizeMb: Math.min(32, limits.heapMb / 4) },
+      resourceLimits: {
+        maxOldGenerationSizeMb: limits.heapMb,
+        maxYoungGenerationSizeMb: Math.min(32, limits.heapMb / 4),
+      },
       env,
       stdout: true,
       stderr: true,
@@ -62,7 +67,7 @@ export class PluginWorker implements Beating {
     )
     this.passOn(this.worker.stdout)
     this.passOn(this.worker.stderr)
-    heartbeat.watch(this)
+    heartbeat.watch(this, limits.stuckMs)
   }
 
   /** What the thread used when it was last asked. */

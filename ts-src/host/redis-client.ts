@@ -71,7 +71,10 @@ export class RedisClient {
   /** Commands that are run as one MULTI/EXEC; nothing is sent before `exec()`. */
   multi(commands?: readonly (readonly unknown[])[] | { pipeline?: boolean }): RedisPipeline {
     if (commands !== undefined && !Array.isArray(commands)) {
-      throw new HostError('FERRITE_CALL_REFUSED', 'multi() takes no options here: all is sent with exec(), in one frame')
+      throw new HostError(
+        'FERRITE_CALL_REFUSED',
+        'multi() takes no options here: all is sent with exec(), in one frame',
+      )
     }
     const batch = (commands ?? []) as readonly (readonly unknown[])[]
     return new RedisPipeline(this[kCalls], this[kCaller], CallFlag.atomic).addBatch(batch)
@@ -82,7 +85,7 @@ export class RedisClient {
 export class RedisPipeline {
   readonly [kCalls]: Calls
   readonly [kCaller]: Caller
-  readonly [kFlags]: number
+  readonly [kFlags]: number;
   [kCommands]: Command[] = []
 
   constructor(calls: Calls, caller: Caller, flags: number) {

@@ -18,7 +18,8 @@ export class Timers {
   constructor(private readonly options: TimersOptions) {}
 
   start(): void {
-    for (const timer of this.options.timers) this.stops.push(timer.kind === 'cron' ? this.cron(timer) : this.every(timer))
+    for (const timer of this.options.timers)
+      this.stops.push(timer.kind === 'cron' ? this.cron(timer) : this.every(timer))
   }
 
   /** Starts nothing any more; fulfilled when what runs has ended, never rejected. */

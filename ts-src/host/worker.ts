@@ -2,22 +2,25 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { pathToFileURL } from 'node:url'
 import { connectLane, type Lane } from '../bridge/lane.js'
+import { shareSdk } from '../plugin/share-sdk.js'
 import { compilePlugin } from '../sdk/compile.js'
 import type { PluginDefinition } from '../sdk/define-plugin.js'
-import * as sdk from '../sdk/index.js'
 import { endsWithin } from './deadline.js'
 import { HostError, thrownText } from './errors.js'
 import { LaneRuntime } from './lane-runtime.js'
 import { consoleLine, createLogger, limitLines, type LogSink } from './log.js'
 import { kTeardownMs, PluginRuntime } from './plugin-runtime.js'
-import { kLaneEndedExit, type FromWorker, type ToWorker, type WorkerPlugin, type WorkerStart } from './worker-messages.js'
+import {
+  kLaneEndedExit,
+  type FromWorker,
+  type ToWorker,
+  type WorkerPlugin,
+  type WorkerStart,
+} from './worker-messages.js'
 
 /** Lines a second that one worker may log. */
 const kLogLines = 1000
 const kConsoleMethods = ['log', 'info', 'warn', 'error', 'debug'] as const
-
-/** Where built plugins find the SDK (ts-src/plugin/build.ts replaces their imports by it). */
-const kSdk = Symbol.for('ferrite-plugins')
 
 class PluginThread {
   private readonly plugins: PluginRuntime[] = []
@@ -38,7 +41,7 @@ class PluginThread {
     for (const method of kConsoleMethods) {
       console[method] = (...args: unknown[]) => this.sink(consoleLine(label, method, args))
     }
-    Object.assign(globalThis, { [kSdk]: { '.': sdk, './sdk': sdk } })
+    shareSdk()
     const lane = await connectLane({ socketPath, kind: 'plugins', label })
     const runtime = new LaneRuntime(lane)
     this.runtime = runtime
@@ -109,13 +112,21 @@ async function importPlugin(plugin: WorkerPlugin): Promise<PluginDefinition> {
   try {
     module = (await import(pathToFileURL(plugin.entry).href)) as typeof module
   } catch (thrown) {
-    throw new HostError('FERRITE_PLUGIN_LOAD', `${plugin.entry} cannot be loaded: ${thrownText(thrown)}`, { cause: thrown })
+    throw new HostError('FERRITE_PLUGIN_LOAD', `${plugin.entry} cannot be loaded: ${thrownText(thrown)}`, {
+      cause: thrown,
+    })
   }
   if (module.default !== undefined) return module.default
-  throw new HostError('FERRITE_PLUGIN_LOAD', `${plugin.entry} has no default export; export default definePlugin({ … })`)
+  throw new HostError(
+    'FERRITE_PLUGIN_LOAD',
+    `${plugin.entry} has no default export; export default definePlugin({ … })`,
+  )
 }
 
 if (parentPort === null) {
-  throw new HostError('FERRITE_HOST_ENVIRONMENT', 'this file is the entry of a worker thread; run ts-src/host/main.ts instead')
+  throw new HostError(
+    'FERRITE_HOST_ENVIRONMENT',
+    'this file is the entry of a worker thread; run ts-src/host/main.ts instead',
+  )
 }
 await new PluginThread(workerData as WorkerStart, parentPort).run()
