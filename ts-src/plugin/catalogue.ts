@@ -35,6 +35,11 @@ async function readInstalled(folder: string, name: string): Promise<InstalledPlu
   return { name, version: manifest.version, folder, entry: join(folder, manifest.entry), manifest }
 }
 
+/** The word that a command's name begins with: subcommands of one container stay with one plugin. */
+function containerOf(command: string): string {
+  return command.split('|', 1)[0] ?? command
+}
+
 /** Command names belong to the first plugin in alphabetical order; a later plugin that wants one is refused whole. */
 function refuseCollisions(
   plugins: readonly InstalledPlugin[],
@@ -42,20 +47,14 @@ function refuseCollisions(
 ): readonly InstalledPlugin[] {
   const owners = new Map<string, string>()
   return plugins.filter(({ name, folder, manifest }) => {
-    for (const { name: command } of manifest.commands) {
-      const [container = command] = command.split('|')
-      const owner = owners.get(command) ?? (container === command ? undefined : owners.get(container))
-      const rival = owner ?? [...owners].find(([other]) => other.startsWith(`${command}|`))?.[1]
-      if (rival !== undefined) {
-        report({
-          name,
-          source: folder,
-          error: `its command ${command} belongs to the plugin '${rival}' already`,
-        })
-        return false
-      }
+    const names = manifest.commands.map((command) => command.name)
+    const taken = names.find((command) => owners.has(containerOf(command)))
+    if (taken !== undefined) {
+      const owner = owners.get(containerOf(taken)) ?? ''
+      report({ name, source: folder, error: `its command ${taken} belongs to the plugin '${owner}' already` })
+      return false
     }
-    for (const { name: command } of manifest.commands) owners.set(command, name)
+    for (const command of names) owners.set(containerOf(command), name)
     return true
   })
 }

@@ -93,7 +93,7 @@ export const commandRouteSchema = object(
     args: { type: 'array', items: argSchema },
     reads: { type: 'array', items: { type: 'array', items: readWordSchema, minItems: 1 } },
     group: { type: 'string' },
-    returns: { type: 'object', required: ['type'] },
+    returns: { type: 'object', required: ['type'], properties: { type: { type: 'string' } } },
   },
   ['group', 'returns'],
 )

@@ -114,7 +114,14 @@ const manifestSchema = {
     commands: { type: 'array', items: commandRouteSchema },
     keyHooks: strings,
     timers: strings,
-    config: { type: 'object', additionalProperties: { type: 'object', required: ['type', 'default'] } },
+    config: {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        required: ['type', 'default'],
+        properties: { type: { enum: ['string', 'integer', 'float', 'boolean', 'enum', 'strings'] }, default: {} },
+      },
+    },
   },
 }
 
@@ -125,12 +132,21 @@ const sectionSchema = {
   properties: common,
 }
 
-let validators: { manifest: ValidateFunction; section: ValidateFunction } | undefined
+interface Validators {
+  readonly manifest: ValidateFunction
+  readonly section: ValidateFunction
+}
+
+let validators: Validators | undefined
+
+function makeValidators(): Validators {
+  const ajv = new Ajv({ verbose: true, strict: true })
+  return { manifest: ajv.compile(manifestSchema), section: ajv.compile(sectionSchema) }
+}
 
 /** The schemas are compiled at first use: a host without plugins does not pay for them. */
-function getValidators(): NonNullable<typeof validators> {
-  const ajv = new Ajv({ allErrors: false, verbose: true, strict: true, allowUnionTypes: true })
-  validators ??= { manifest: ajv.compile(manifestSchema), section: ajv.compile(sectionSchema) }
+function getValidators(): Validators {
+  validators ??= makeValidators()
   return validators
 }
 
