@@ -274,12 +274,12 @@ static const char *handle_attach(Lane *lane, const Frame *frame) {
         Slice name = reader_string(&reader);
         uint16_t code = reader_u16(&reader);
         Command *command = command_named((const char *)name.bytes, name.length);
-        if (command && command->registered && command->route) {
+        if (command && command->route) {
             command_attach(command, lane, code);
             continue;
         }
         buffer_put_string(&problems, name.bytes, name.length);
-        buffer_put_cstring(&problems, command ? "it is not registered in the server" : "it is not in the route table");
+        buffer_put_cstring(&problems, "it is not in the route table");
         problem_count++;
     }
     const char *wrong = events_subscribe(lane, plugin, &reader);
@@ -348,28 +348,56 @@ const PluginStatus *bridge_plugins(int *count) {
     return plugins;
 }
 
-static const char *handle_routes(Lane *lane, const Frame *frame) {
-    char error[256];
-    Buffer problems = {0};
+/* Commands may be created by it (MODULE LOAD), so it waits for the end of the loop. */
+static struct {
+    bool asked;
+    uint64_t id;
+} routes_question;
+
+static const char *handle_routes(const Frame *frame) {
+    routes_question.asked = true;
+    routes_question.id = frame->id;
+    return frame->body_length ? "protocol error: ROUTES with a body" : NULL;
+}
+
+static uint32_t put_problem(Buffer *problems, const char *command, const char *problem) {
+    buffer_put_cstring(problems, command);
+    buffer_put_cstring(problems, problem);
+    return 1;
+}
+
+/* Registers what is new in the route table; returns how many problems were written. */
+static uint32_t register_new_commands(RedisModuleCtx *ctx, Buffer *problems) {
     uint32_t count = 0;
-    if (!command_read_routes(error, sizeof(error))) {
-        buffer_put_cstring(&problems, "");
-        buffer_put_cstring(&problems, error);
-        count++;
+    const RouteTable *table = command_routes();
+    for (int i = 0; table && i < table->plugin_count; i++) {
+        char error[512];
+        const char *plugin = table->plugins[i].name;
+        if (!command_is_missing(plugin) || command_register_later(ctx, plugin, error, sizeof(error))) continue;
+        for (Command *command = command_list; command; command = command->next) {
+            if (!command->route || command->registered || strcmp(command->route->plugin, plugin) != 0) continue;
+            log_line(LOG_WARNING, "command %s of plugin %s: %s", command->route->name, plugin, error);
+            count += put_problem(problems, command->route->name, error);
+        }
     }
-    for (Command *command = command_list; command; command = command->next) {
-        if (!command->route || command->registered) continue;
-        buffer_put_cstring(&problems, command->route->name);
-        buffer_put_cstring(&problems, "new commands are registered at the next start of the server");
-        count++;
-    }
-    size_t begun = frame_begin(&lane->out, FRAME_ROUTES_READ, 0, 0, frame->id);
+    return count;
+}
+
+static void answer_routes(RedisModuleCtx *ctx) {
+    if (!routes_question.asked) return;
+    routes_question.asked = false;
+    Lane *lane = lane_control();
+    if (!lane) return;
+    char error[512];
+    Buffer problems = {0};
+    uint32_t count = command_read_routes(error, sizeof(error)) ? register_new_commands(ctx, &problems)
+                                                               : put_problem(&problems, "", error);
+    size_t begun = frame_begin(&lane->out, FRAME_ROUTES_READ, 0, 0, routes_question.id);
     buffer_put_u32(&lane->out, count);
-    if (count) buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
+    buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
     frame_end(&lane->out, begun);
     lane_written(lane);
     buffer_free(&problems);
-    return NULL;
 }
 
 /* ===== Frames ===== */
@@ -411,7 +439,7 @@ const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
         case FRAME_STATUS:
             return control ? handle_status(frame) : "protocol error: STATUS on a lane that is not the control lane";
         case FRAME_ROUTES:
-            return control ? handle_routes(lane, frame)
+            return control ? handle_routes(frame)
                            : "protocol error: ROUTES on a lane that is not the control lane";
         default:
             return "protocol error: unknown frame type";
@@ -456,6 +484,7 @@ const char *bridge_down_reason(void) {
 /* ===== Loop ===== */
 
 void bridge_before_sleep(RedisModuleCtx *ctx) {
+    answer_routes(ctx);
     host_call_before_sleep(ctx);
     events_before_sleep();
     guard_before_sleep(ctx);

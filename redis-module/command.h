@@ -31,8 +31,17 @@ extern Command *command_list;
  * stays in force. */
 bool command_read_routes(char *error, size_t error_size);
 
+/* What every plugin command runs; also given to companions. */
+int Plugin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
 /* Creates the commands of the route table; only inside an OnLoad. What cannot be created is logged. */
 void command_register_all(RedisModuleCtx *ctx);
+
+/* True if the plugin has commands that the server does not know yet. */
+bool command_is_missing(const char *plugin);
+
+/* Creates them through a companion module; false with the reason. Not from a descriptor's callback. */
+bool command_register_later(RedisModuleCtx *ctx, const char *plugin, char *error, size_t error_size);
 
 /* The command that argv calls; NULL when there is none. */
 Command *command_of_arguments(RedisModuleString **argv, int argc);

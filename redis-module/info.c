@@ -306,6 +306,49 @@ static int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **arg
     return request_start(ctx, plugin_command, argv, argc);
 }
 
+/* ===== FERRITE.CALL -- runs a plugin command that the server could not be given as a command of its own ===== */
+
+/* The keys of the called command, for ACL, cluster routing and client tracking. */
+static void report_keys(RedisModuleCtx *ctx, const RouteCommand *route, int argc) {
+    for (int i = 0; route && i < route->key_count; i++) {
+        const RouteKey *key = &route->keys[i];
+        if (key->begin_keyword || key->numbered) continue; /* request_start refuses these through FERRITE.CALL */
+        int first = key->begin_at + 1, last = key->find[0] < 0 ? argc + key->find[0] : first + key->find[0];
+        int step = key->find[1] > 0 ? key->find[1] : 1;
+        for (int at = first; at <= last && at < argc; at += step) {
+            RedisModule_KeyAtPosWithFlags(ctx, at, (int)key->flags);
+        }
+    }
+}
+
+static bool has_searched_keys(const RouteCommand *route) {
+    for (int i = 0; i < route->key_count; i++) {
+        if (route->keys[i].begin_keyword || route->keys[i].numbered) return true;
+    }
+    return false;
+}
+
+static bool right_arity(const RouteCommand *route, int argc) {
+    return route->arity >= 0 ? argc == route->arity : argc >= -route->arity;
+}
+
+static int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    Command *command = argc >= 2 ? command_of_arguments(argv + 1, argc - 1) : NULL;
+    if (RedisModule_IsKeysPositionRequest(ctx)) {
+        report_keys(ctx, command ? command->route : NULL, argc);
+        return REDISMODULE_OK;
+    }
+    if (argc < 2) return RedisModule_WrongArity(ctx);
+    if (!command || !command->route) {
+        return RedisModule_ReplyWithError(ctx, "ERR no plugin has a command of that name (FERRITE.PLUGIN LIST)");
+    }
+    if (command->builtin || has_searched_keys(command->route)) {
+        return RedisModule_ReplyWithError(ctx, "ERR this command cannot be run through FERRITE.CALL");
+    }
+    if (!right_arity(command->route, argc - 1)) return RedisModule_WrongArity(ctx);
+    return request_start(ctx, command, argv + 1, argc - 1);
+}
+
 /* ===== FERRITE.HELP ===== */
 
 static int Help_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
@@ -324,6 +367,9 @@ static const struct OwnCommand {
      "FERRITE.INFO -- figures of bridge and host, as a map (also: INFO ferrite)", 1},
     {"FERRITE.PING", Ping_RedisCommand, "allow-loading allow-stale", "", "Measures the round trip to each lane",
      "FERRITE.PING -- round trip to each lane of the host in microseconds (null: no answer within 1 s)", 1},
+    {"FERRITE.CALL", Call_RedisCommand, "write deny-oom getkeys-api", "write",
+     "Runs a plugin command that has no name of its own yet",
+     "FERRITE.CALL <command> [arg ...] -- runs a plugin's command that has no name of its own in the server yet", -2},
     {"FERRITE.PLUGIN", PluginAdmin_RedisCommand, "admin", "admin dangerous", "Lists and describes plugins",
      "FERRITE.PLUGIN LIST | INFO <name> | HELP -- the plugins and their state", -2},
 };

@@ -14,6 +14,7 @@
 #include "bridge.h"
 #include "call.h"
 #include "command.h"
+#include "companion.h"
 #include "config.h"
 #include "events.h"
 #include "guard.h"
@@ -162,6 +163,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
         log_line(LOG_WARNING, "route table not read, no plugin command is there: %s", error);
     }
     if (info_register(ctx) != REDISMODULE_OK) return give_up();
+    RedisModule_ExportSharedAPI(ctx, COMPANION_RUN_API, (void *)Plugin_RedisCommand);
     command_register_all(ctx);
     if (!bridge_listen(error, sizeof(error))) {
         log_line(LOG_WARNING, "%s", error);

@@ -313,13 +313,14 @@ static void apply_result(RedisModuleCtx *ctx, Request *request) {
 }
 
 /* True when the declared reads still hold. A read that fails now counts as a change. */
-static bool guard_holds(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+static bool guard_holds(RedisModuleCtx *ctx, Request *request) {
     if (!(request->result_flags & RESULT_HAS_COMMIT)) return true;
     Result result;
     parse_result(request->result, request->result_length, request->result_flags, &result);
     Buffer now = {0};
     char error[CALL_ERROR_SIZE];
-    bool same = request_read(ctx, request, argv, argc, &now, error);
+    const Arguments *arguments = &request->arguments;
+    bool same = request_read(ctx, request, arguments->values, arguments->count, &now, error);
     const uint8_t *assumed = result.assumed.length ? result.assumed.bytes : buffer_front(&request->reads);
     size_t length = result.assumed.length ? result.assumed.length : buffer_length(&request->reads);
     same = same && buffer_length(&now) == length && memcmp(buffer_front(&now), assumed, length) == 0;
@@ -420,7 +421,7 @@ static void hold(Request *request);
 
 /* A guarded request whose reads changed: waits for another turn, or runs at once while nothing can come between.
  * Returns REDISMODULE_ERR to stay blocked. */
-static int after_conflict(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+static int after_conflict(RedisModuleCtx *ctx, Request *request) {
     char error[CALL_ERROR_SIZE];
     request->command->conflicts++;
     request->attempts++;
@@ -434,7 +435,8 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request, RedisModuleStri
         guard_again(request);
         return REDISMODULE_ERR;
     }
-    if (!sync_possible(request, error) || !ask_and_wait(ctx, request, argv, argc, error)) {
+    const Arguments *arguments = &request->arguments;
+    if (!sync_possible(request, error) || !ask_and_wait(ctx, request, arguments->values, arguments->count, error)) {
         snprintf(error, sizeof(error), "TRYAGAIN '%s': what it reads keeps changing", request->command->name);
         reply_error_text(ctx, request->command, error);
     } else {
@@ -443,7 +445,7 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request, RedisModuleStri
     return REDISMODULE_OK;
 }
 
-static int answer_client(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
+static int answer_client(RedisModuleCtx *ctx, Request *request) {
     if (request->failure) {
         reply_error_text(ctx, request->command, request->failure);
         return REDISMODULE_OK;
@@ -456,7 +458,7 @@ static int answer_client(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
         hold(request);
         return REDISMODULE_ERR;
     }
-    if (request->guarded && !guard_holds(ctx, request, argv, argc)) return after_conflict(ctx, request, argv, argc);
+    if (request->guarded && !guard_holds(ctx, request)) return after_conflict(ctx, request);
     apply_result(ctx, request);
     return REDISMODULE_OK;
 }
@@ -464,10 +466,11 @@ static int answer_client(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
 static Request *request_of(RedisModuleCtx *ctx, RedisModuleBlockedClient *client);
 
 static int Request_Reply(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    (void)argv, (void)argc;
     Request *request = RedisModule_GetBlockedClientPrivateData(ctx);
     if (request->state != REQUEST_ANSWERED)
         return REDISMODULE_ERR; /* its private name was signalled by somebody else */
-    int served = answer_client(ctx, request, argv, argc);
+    int served = answer_client(ctx, request);
     if (served != REDISMODULE_OK) return served;
     request->ended = true;
     if (request->guarded) guard_leave(request);
