@@ -332,6 +332,17 @@ static bool right_arity(const RouteCommand *route, int argc) {
     return route->arity >= 0 ? argc == route->arity : argc >= -route->arity;
 }
 
+/* A command that has its own name too is subject to the rules for that name. */
+static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisModuleString **argv, int argc) {
+    if (!command->registered) return true;
+    RedisModuleString *name = RedisModule_GetClientUserNameById(ctx, RedisModule_GetClientId(ctx));
+    RedisModuleUser *user = name ? RedisModule_GetModuleUserFromUserName(name) : NULL;
+    bool may = user && RedisModule_ACLCheckCommandPermissions(user, argv, argc) == REDISMODULE_OK;
+    if (user) RedisModule_FreeModuleUser(user);
+    if (name) RedisModule_FreeString(ctx, name);
+    return may;
+}
+
 static int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     Command *command = argc >= 2 ? command_of_arguments(argv + 1, argc - 1) : NULL;
     if (RedisModule_IsKeysPositionRequest(ctx)) {
@@ -346,6 +357,9 @@ static int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int 
         return RedisModule_ReplyWithError(ctx, "ERR this command cannot be run through FERRITE.CALL");
     }
     if (!right_arity(command->route, argc - 1)) return RedisModule_WrongArity(ctx);
+    if (!caller_may_run(ctx, command, argv + 1, argc - 1)) {
+        return RedisModule_ReplyWithError(ctx, "NOPERM you have no permission to run this command");
+    }
     return request_start(ctx, command, argv + 1, argc - 1);
 }
 
