@@ -1,12 +1,13 @@
 // Fills in the bytes of vectors.json from its readable values, and writes vectors.txt (lines `group/name hex`), which
 // the C tests read. Run after changing vectors.json, from the project's root: `node <compiled>/generate-vectors.js`.
 import { writeFileSync } from 'node:fs'
-import { ByteWriter } from '../../lib/bridge/byte-writer.js'
-import { encodeMessage } from '../../lib/bridge/messages.js'
+import { ByteWriter } from '#lib/bridge/byte-writer.js'
+import { encodeMessage } from '#lib/bridge/messages.js'
+import { testFile } from '../helpers/paths.js'
 import { badBytes, readVectors, reviveMessage, writeReadable, type Vectors } from './vectors.js'
 
-const kJson = 'test/bridge/vectors.json'
-const kText = 'test/bridge/vectors.txt'
+const kJson = testFile('bridge/vectors.json')
+const kText = testFile('bridge/vectors.txt')
 
 const vectors = readVectors(kJson)
 const writer = new ByteWriter()

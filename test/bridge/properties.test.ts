@@ -1,22 +1,15 @@
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { ByteWriter } from '../../lib/bridge/byte-writer.js'
-import { FrameParser, type Frame } from '../../lib/bridge/frame.js'
-import { decodeFromHost, decodeFromModule, encodeMessage, type Message } from '../../lib/bridge/messages.js'
-import { ProtocolError } from '../../lib/bridge/protocol-error.js'
-import {
-  decodeResp,
-  encodeResp,
-  RespError,
-  RespMap,
-  RespSet,
-  RespVerbatim,
-  type RespValue,
-} from '../../lib/bridge/resp.js'
+import { ByteWriter } from '#lib/bridge/byte-writer.js'
+import { FrameParser, type Frame } from '#lib/bridge/frame.js'
+import { decodeFromHost, decodeFromModule, encodeMessage, type Message } from '#lib/bridge/messages.js'
+import { ProtocolError } from '#lib/bridge/protocol-error.js'
+import { decodeResp, encodeResp, RespError, RespMap, RespSet, RespVerbatim, type RespValue } from '#lib/bridge/resp.js'
+import { testFile } from '../helpers/paths.js'
 import { readVectors, reviveMessage } from './vectors.js'
 
 const kRuns = Number(process.env['FERRITE_TEST_RUNS'] ?? 300)
-const vectors = readVectors('test/bridge/vectors.json')
+const vectors = readVectors(testFile('bridge/vectors.json'))
 
 /** Runs a property; the seed is printed so that a failure can be repeated. */
 function holds<T>(t: ExecutionContext, property: fc.IProperty<T>, numRuns = kRuns): void {

@@ -1,8 +1,8 @@
 // The examples of the protocol that both codecs must agree on: reading vectors.json, and its readable forms.
 import { readFileSync } from 'node:fs'
-import type { Message } from '../../lib/bridge/messages.js'
-import type { ByteWriter } from '../../lib/bridge/byte-writer.js'
-import * as resp from '../../lib/bridge/resp.js'
+import type { Message } from '#lib/bridge/messages.js'
+import type { ByteWriter } from '#lib/bridge/byte-writer.js'
+import * as resp from '#lib/bridge/resp.js'
 
 export interface FrameVector {
   name: string
