@@ -7,6 +7,7 @@ const codes = [
   await runHere(process.execPath, [
     node('prettier/bin/prettier.cjs'),
     '--write',
+    '--no-error-on-unmatched-pattern',
     '--log-level',
     'warn',
     ...prettierTargets(),

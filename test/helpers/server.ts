@@ -7,9 +7,16 @@ import type { ExecutionContext } from 'ava'
 import { Redis, type RedisOptions } from 'ioredis'
 import { findServerTool } from '#lib/servers/catalogue.js'
 import { findFreePort } from '#lib/servers/free-port.js'
-import { describeExit, ServerProcess, type Directive, type ServerExit } from '#lib/servers/server-process.js'
+import {
+  describeExit,
+  ServerProcess,
+  tellingLines,
+  type Directive,
+  type ServerExit,
+} from '#lib/servers/server-process.js'
 import type { ServerProgram } from '#lib/servers/server-version.js'
 import { buildGeneration } from '#lib/plugin/store.js'
+import { describePlugins, waitForPlugins } from '#lib/cli/started.js'
 import { ensureModule } from '#lib/setup/module-build.js'
 import { lastLines, run } from '#lib/setup/programs.js'
 import { anyServer } from './matrix.js'
@@ -24,6 +31,8 @@ export interface StartServerOptions {
   readonly config?: Readonly<Record<string, string | number>> | readonly Directive[]
   /** Append-only file, every write synced to disk. Default false; RDB saving is off unless configured. */
   readonly aof?: boolean
+  /** False: do not wait until every plugin is active. Default true. */
+  readonly waitForPlugins?: boolean
   readonly replicaOf?: TestServer
   /** Cluster mode, with no slots yet; startCluster makes a whole one. */
   readonly cluster?: boolean
@@ -162,8 +171,10 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
     if (!existsSync(source)) throw new Error(`plugin source ${source} does not exist`)
     await symlink(source, join(pluginsDir, 'local', basename(source)))
   }
+  const names: string[] = []
   if ((options.plugins?.length ?? 0) > 0) {
-    const { problems } = await buildGeneration(pluginsDir, stateDir)
+    const { plugins, problems } = await buildGeneration(pluginsDir, stateDir)
+    names.push(...plugins.map(({ name }) => name))
     if (problems.length > 0) throw new Error(problems.map((one) => `${one.source}: ${one.error}`).join('\n'))
   }
   const directives = [...(await moduleDirectives(options, pluginsDir, stateDir)), ...serverDirectives(options)]
@@ -173,20 +184,17 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
     throw err
   })
   const server = new TestServer(program, folder, process)
-  if (options.replicaOf !== undefined) await untilReplicating(server)
-  return server
+  try {
+    if (options.replicaOf !== undefined) await untilReplicating(server)
+    if (names.length > 0 && options.waitForPlugins !== false) await untilPluginsActive(server, names)
+    return server
+  } catch (err) {
+    await server[Symbol.asyncDispose]()
+    throw err
+  }
 }
 
 const endedLogs: string[] = []
-
-/** The crash report if there is one, from the signal to the end of the stack; else the last 100 lines. */
-function tellingLines(log: string): string {
-  const lines = log.split('\n')
-  const crash = lines.findIndex((line) =>
-    /crashed by signal|=== ASSERTION FAILED|AddressSanitizer|runtime error:/.test(line),
-  )
-  return crash === -1 ? lastLines(log, 100) : lines.slice(crash, crash + 60).join('\n')
-}
 
 /** Runs a test's body; when it fails, adds the end of the logs of the servers that it has used. */
 export async function withServerLogs<T>(t: ExecutionContext<T>, body: () => Promise<void>): Promise<void> {
@@ -259,6 +267,16 @@ async function startOnFreePort(options: {
       if (attempt === 5 || !(err instanceof Error) || !err.message.includes('Address already in use')) throw err
     }
   }
+}
+
+async function untilPluginsActive(server: TestServer, names: readonly string[]): Promise<void> {
+  const plugins = await waitForPlugins(await server.client(), names, 20_000)
+  const wrong = plugins.filter((plugin) => plugin.state !== 'active')
+  if (plugins.length > 0 && wrong.length === 0) return
+  const states = describePlugins(plugins).join('\n')
+  throw new Error(
+    `not every plugin is active:\n${states}\nthe server's log ends with\n${tellingLines(await server.log())}`,
+  )
 }
 
 async function untilReplicating(server: TestServer): Promise<void> {

@@ -48,7 +48,9 @@ async function buildStore(pluginsDir: string, stateDir: string | undefined): Pro
 
 /** One line for each plugin that was not built or is not used. */
 export function reportProblems(problems: readonly PluginProblem[]): void {
-  for (const problem of problems) say(`plugin ${problem.name}: ${problem.error} (${problem.source})`)
+  for (const { name, source, error } of problems) {
+    say(`plugin ${name}: ${error}${error.includes(source) ? '' : ` (${source})`}`)
+  }
 }
 
 /** `dist` inside a plugin's folder; `dist/<name>` beside a single file. */

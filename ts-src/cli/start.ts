@@ -9,11 +9,12 @@ import { compareVersions, type ServerProgram } from '../servers/server-version.j
 import { ensureModule } from '../setup/module-build.js'
 import { findProgram } from '../setup/programs.js'
 import { SetupError } from '../setup/setup-error.js'
-import { buildGeneration } from '../plugin/store.js'
+import { buildGeneration, type InstalledPlugin } from '../plugin/store.js'
+import { commandsToTry } from './sample-command.js'
 import { reportProblems } from './build.js'
 import { say } from './say.js'
 import { openStartFolder, type StartFolder } from './start-folder.js'
-import { describePlugins, suggestCommands, waitForHost } from './started.js'
+import { describePlugins, waitForPlugins } from './started.js'
 
 export interface StartOptions {
   readonly port?: number
@@ -41,7 +42,7 @@ export async function start(options: StartOptions): Promise<number> {
   const stopping = stopSignals()
   await using server = await launch(program, port, folder, module.path)
   const stopped = stopping.then((signal) => endServer(server, signal))
-  await report(server, program, begun)
+  await report(server, program, generation.plugins, begun)
   const first = await Promise.race([server.exited, stopping])
   if (typeof first === 'string') return await stopped
   if (first.code === 0) say('the server was shut down')
@@ -64,23 +65,31 @@ async function launch(program: ServerProgram, port: number, folder: StartFolder,
   })
 }
 
-async function report(server: ServerProcess, program: ServerProgram, begun: number): Promise<void> {
+async function report(
+  server: ServerProcess,
+  program: ServerProgram,
+  installed: readonly InstalledPlugin[],
+  begun: number,
+): Promise<void> {
   const client = new Redis({ port: server.port, host: '127.0.0.1', lazyConnect: true, retryStrategy: null })
   // A connection that fails is reported by the command that needed it, not by an event besides.
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await waitForHost(client)
+    const plugins = await waitForPlugins(
+      client,
+      installed.map(({ name }) => name),
+    )
     const seconds = ((performance.now() - begun) / 1000).toFixed(1)
     const name = program.product === 'redis' ? 'Redis' : 'Valkey'
     const print = (line: string): void => void process.stdout.write(`${line}\n`)
     print(`\n${name} ${program.version} is ready on port ${String(server.port)} (${seconds} s)`)
     print(`data and server.log: ${server.options.folder}`)
-    for (const line of await describePlugins(client)) print(line)
+    for (const line of describePlugins(plugins)) print(line)
     const onPath = findProgram(`${program.product}-cli`, 'redis-cli', 'valkey-cli')
     const tool = onPath === undefined ? (findServerTool('redis-cli') ?? 'redis-cli') : basename(onPath)
     print('\nTry:')
-    for (const command of await suggestCommands(client)) print(`  ${tool} -p ${String(server.port)} ${command}`)
+    for (const command of commandsToTry(installed)) print(`  ${tool} -p ${String(server.port)} ${command}`)
     print('\nCtrl-C stops it.')
   } finally {
     client.disconnect()

@@ -1,52 +1,60 @@
 // What `ferrite start` asks a fresh server, and tells.
 import type { Redis } from 'ioredis'
 
-const hostDeadlineMs = 15_000
+export interface PluginSummary {
+  readonly name: string
+  readonly version: string
+  /** `active`, `failed`, …; `unavailable` while the host is not there. */
+  readonly state: string
+  /** Why it is in that state, if there is more to say. */
+  readonly reason: string
+}
 
-/** Waits until the plugin host answers, so that what is printed next can be typed at once. */
-export async function waitForHost(client: Redis): Promise<void> {
-  const deadline = performance.now() + hostDeadlineMs
-  while (performance.now() < deadline) {
-    const answer = await ask(client, 'FERRITE.PING')
-    // A module without that command has no host to wait for.
-    if (!(answer instanceof Error) || !answer.message.startsWith('UNAVAILABLE')) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
+/**
+ * Waits until the host has connected and every plugin named has left the states in which it cannot answer yet. Resolves
+ * to the plugins as they are then, or after `deadlineMs`.
+ */
+export async function waitForPlugins(
+  client: Redis,
+  names: readonly string[],
+  deadlineMs = 15_000,
+): Promise<readonly PluginSummary[]> {
+  const deadline = performance.now() + deadlineMs
+  for (;;) {
+    const hasHost = await hasLanes(client)
+    const plugins = await listPlugins(client)
+    const settled = plugins.filter(({ state }) => !['unavailable', 'loading'].includes(state)).map(({ name }) => name)
+    const isSettled = names.every((name) => settled.includes(name))
+    if ((hasHost && isSettled) || performance.now() > deadline) return plugins
+    await new Promise((resolve) => setTimeout(resolve, 15))
   }
 }
 
-/** One line per plugin: name, version, state. */
-export async function describePlugins(client: Redis): Promise<readonly string[]> {
+async function hasLanes(client: Redis): Promise<boolean> {
+  const answer = await ask(client, 'FERRITE.PING')
+  return !(answer instanceof Error) && Object.keys(fields(answer)).length > 0
+}
+
+async function listPlugins(client: Redis): Promise<readonly PluginSummary[]> {
   const answer = await ask(client, 'FERRITE.PLUGIN', 'LIST')
-  if (answer instanceof Error) return [`plugins: not known (${answer.message})`]
-  const plugins = Array.isArray(answer) ? answer.map(fields) : []
+  // The host may end while it is asked; what it was is seen the next time.
+  if (answer instanceof Error || !Array.isArray(answer)) return []
+  return answer.map((one) => {
+    const { name, version, state, reason } = fields(one)
+    return { name: text(name), version: text(version), state: text(state).toLowerCase(), reason: text(reason) }
+  })
+}
+
+/** One line per plugin: name, version, state. */
+export function describePlugins(plugins: readonly PluginSummary[]): readonly string[] {
   if (plugins.length === 0) return ['plugins: none']
   return [
     'plugins:',
-    ...plugins.map((one) => `  ${['name', 'version', 'state'].map((key) => text(one[key])).join(' ')}`),
+    ...plugins.map((one) => {
+      const reason = one.reason === '' ? '' : ` (${one.reason})`
+      return `  ${one.name} ${one.version} ${one.state}${reason}`
+    }),
   ]
-}
-
-const samples: readonly (readonly [command: string, line: string])[] = [
-  ['RATELIMIT.CHECK', 'RATELIMIT.CHECK login:alice 5 60000'],
-  ['INDEX.ADD', 'INDEX.ADD docs readme "Plugins in TypeScript for stock servers"'],
-  ['INDEX.SEARCH', 'INDEX.SEARCH docs plugin'],
-  ['FERRITE.PLUGIN', 'FERRITE.PLUGIN LIST'],
-  ['FERRITE.PING', 'FERRITE.PING'],
-  ['INFO', 'INFO ferrite'],
-  ['MODULE', 'MODULE LIST'],
-  ['COMMAND', 'COMMAND LIST FILTERBY MODULE ferrite'],
-  ['CONFIG', "CONFIG GET 'ferrite.*'"],
-  ['PING', 'PING'],
-]
-
-/** Five commands that this server has. */
-export async function suggestCommands(client: Redis): Promise<readonly string[]> {
-  const answer = await ask(client, 'COMMAND', 'LIST')
-  const known = new Set(Array.isArray(answer) ? answer.map((name) => text(name).toUpperCase()) : [])
-  return samples
-    .filter(([command]) => known.has(command))
-    .slice(0, 5)
-    .map(([, line]) => line)
 }
 
 async function ask(client: Redis, command: string, ...args: readonly string[]): Promise<unknown> {

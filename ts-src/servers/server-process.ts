@@ -138,10 +138,19 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async #failure(what: string): Promise<SetupError> {
-    const tail = lastLines(await this.log(), 100)
-    const text = `the server ${this.options.program} ${what}; its log (${this.logPath}) ends with\n${tail}`
+    const tail = tellingLines(await this.log())
+    const text = `the server ${this.options.program} ${what}; from its log (${this.logPath}):\n${tail}`
     return new SetupError('SETUP_SERVER_FAILED', text)
   }
+}
+
+/** The crash report if there is one, from the signal to the end of the stack; else the last 100 lines. */
+export function tellingLines(log: string): string {
+  const lines = log.split('\n')
+  const crash = lines.findIndex((line) =>
+    /crashed by signal|=== ASSERTION FAILED|AddressSanitizer|runtime error:/.test(line),
+  )
+  return crash === -1 ? lastLines(log, 100) : lines.slice(crash, crash + 60).join('\n')
 }
 
 /** `status 1` or `signal SIGSEGV`. */
