@@ -17,12 +17,13 @@ const general = [
   "CONFIG GET 'ferrite.*'",
 ]
 
-/** Five lines: commands of the plugins, one of each first, then Ferrite's own. */
+/** Five lines: commands of the plugins, those with a sample above and one of each plugin first, then Ferrite's own. */
 export function commandsToTry(plugins: readonly InstalledPlugin[]): readonly string[] {
-  const own = plugins.map(({ manifest }) => manifest.commands.map(sampleLine))
-  const first = own.flatMap((lines) => lines.slice(0, 1))
-  const further = own.flatMap((lines) => lines.slice(1))
-  return [...[...first, ...further].slice(0, 4), ...general].slice(0, 5)
+  const routes = plugins.flatMap(({ manifest }) => manifest.commands.map((route, index) => ({ route, index })))
+  const rank = ({ route, index }: { route: CommandRoute; index: number }): number =>
+    route.name in known ? 0 : index === 0 ? 1 : 2
+  const own = [...routes].sort((a, b) => rank(a) - rank(b)).map(({ route }) => sampleLine(route))
+  return [...own.slice(0, 4), ...general].slice(0, 5)
 }
 
 /** The command with its required arguments. */

@@ -13,6 +13,8 @@ export interface StartFolder extends AsyncDisposable {
   readonly data: string
   readonly pluginsDir: string
   readonly stateDir: string
+  /** Folders of plugin sources, by the names that the user knows them by. */
+  readonly sources: readonly string[]
 }
 
 /**
@@ -46,16 +48,19 @@ async function fill(data: string, sources: string | undefined, dispose: () => Pr
   const stateDir = join(data, 'ferrite', 'state')
   await mkdir(stateDir, { recursive: true, mode: 0o700 })
   const folder = { data, stateDir, [Symbol.asyncDispose]: dispose }
-  if (sources !== undefined && isPluginsDir(sources)) return { ...folder, pluginsDir: sources }
+  if (sources !== undefined && isPluginsDir(sources)) {
+    return { ...folder, pluginsDir: sources, sources: [join(sources, 'local')] }
+  }
   await mkdir(pluginsDir, { recursive: true, mode: 0o700 })
   const local = join(pluginsDir, 'local')
-  if (sources !== undefined && !isPlugin(sources)) await pointTo(local, sources)
-  else {
-    await rm(local, { recursive: true, force: true })
-    await mkdir(local)
-    if (sources !== undefined) await symlink(sources, join(local, basename(sources)))
+  if (sources !== undefined && !isPlugin(sources)) {
+    await pointTo(local, sources)
+    return { ...folder, pluginsDir, sources: [sources] }
   }
-  return { ...folder, pluginsDir }
+  await rm(local, { recursive: true, force: true })
+  await mkdir(local)
+  if (sources !== undefined) await symlink(sources, join(local, basename(sources)))
+  return { ...folder, pluginsDir, sources: [local] }
 }
 
 /** One plugin, as against a folder of them: a file, or a package with a `ferrite` section. */

@@ -36,6 +36,7 @@ export async function start(options: StartOptions): Promise<number> {
   const program = await findServer(options.server, say)
   await using folder = await openStartFolder(options.dir, options.plugins)
   const generation = await buildGeneration(folder.pluginsDir, folder.stateDir, {
+    sources: folder.sources,
     onBuild: (source) => say(`building ${source}`),
   })
   reportProblems(generation.problems)
