@@ -20,7 +20,7 @@ import {
   type Result,
   type ServerState,
 } from '#lib/bridge/messages.js'
-import { decodeResp, encodeResp, type RespValue } from '#lib/bridge/resp.js'
+import { decodeResp, encodeResp, type RespError, type RespValue } from '#lib/bridge/resp.js'
 import { until } from '../helpers/until.js'
 
 const kPrimary: ServerState = { primary: true, loading: false, shuttingDown: false }
@@ -59,6 +59,8 @@ export class ModulePeer {
   state: ServerState
   /** Calls are not answered while this is set. */
   holdsCalls = false
+  /** Calls are refused as a whole with this. */
+  refusal: RespError | undefined
   /** Answers the commands of calls. */
   onCall: CallAnswer = ([name]) => `${name ?? ''} done`
 
@@ -242,7 +244,11 @@ export class PeerLane {
   }
 
   private onCall(call: Call): void {
-    if (this.peer.holdsCalls) return
+    const { holdsCalls, refusal } = this.peer
+    if (holdsCalls) return
+    if (refusal !== undefined) {
+      return this.send({ type: 'CALL_RESULT', id: call.id, refused: true, values: [bytesOf(refusal)] })
+    }
     const values = call.commands.map((argv) => bytesOf(this.peer.onCall(argv.map(String), call)))
     this.send({ type: 'CALL_RESULT', id: call.id, refused: false, values })
   }

@@ -27,6 +27,7 @@ export class PluginRuntime {
   /** What the contexts of the plugin's commands share. */
   readonly base: PluginBase
   private readonly ending = new AbortController()
+  private stopped: Promise<void> | undefined
   private readonly access: CallerAccess
   private readonly timers: Timers
   private readonly queues: readonly EventQueue[]
@@ -84,7 +85,11 @@ export class PluginRuntime {
   }
 
   /** Ends the plugin: its signal fires, what runs may finish, `teardown()` runs; all within the deadline. Never rejects. */
-  async stop(deadlineMs = kTeardownMs): Promise<void> {
+  stop(deadlineMs = kTeardownMs): Promise<void> {
+    return (this.stopped ??= this.end(deadlineMs))
+  }
+
+  private async end(deadlineMs: number): Promise<void> {
     const until = Date.now() + deadlineMs
     this.ending.abort(new HostError('FERRITE_REQUEST_CANCELLED', `plugin ${this.name} is to end`))
     for (const queue of this.queues) queue.clear()
