@@ -76,23 +76,23 @@ export class ArgParser {
   }
 
   private parseStages(cursor: Cursor, stages: readonly Stage[], values: Values): void {
-    for (let index = 0; index < stages.length; index++) {
-      const stage = stages[index] as Stage // below the length
+    for (const stage of stages) {
       if (stage.kind === 'options') this.parseOptions(cursor, stage, values)
-      else this.parsePositional(cursor, stage, stages[index + 1], values)
+      else this.parsePositional(cursor, stage, values)
     }
   }
 
-  private parsePositional(cursor: Cursor, stage: PositionalStage, next: Stage | undefined, values: Values): void {
+  private parsePositional(cursor: Cursor, stage: PositionalStage, values: Values): void {
     const { slot } = stage
     if (slot.repeats) {
       const taken = this.takeMany(cursor, slot, cursor.args.length - stage.tailWords)
       if (taken.length > 0 || slot.spec.optional !== true) values[slot.name] = taken
       return
     }
-    const word = cursor.args[cursor.at]
-    if (word === undefined && !slot.isRequired) return
-    if (word !== undefined && !slot.isRequired && next?.kind === 'options' && next.openers.has(keywordOf(word))) return
+    if (!slot.isRequired) {
+      const word = cursor.args[cursor.at]
+      if (word === undefined || stage.openersBehind.has(keywordOf(word))) return
+    }
     values[slot.name] = this.takeOne(cursor, slot)
   }
 

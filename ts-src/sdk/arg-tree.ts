@@ -45,6 +45,8 @@ export interface PositionalStage {
   readonly slot: Slot
   /** Words that the stages behind need at least. */
   readonly tailWords: number
+  /** First words of the next options behind. */
+  readonly openersBehind: ReadonlySet<string>
 }
 
 export interface OptionStage {
@@ -237,6 +239,14 @@ function optionStage(slots: readonly Slot[], tailWords: number): OptionStage {
   return { kind: 'options', slots, openers, tailWords }
 }
 
+/** The first words of the first group of options among these arguments. */
+function nextOpeners(slots: readonly Slot[]): ReadonlySet<string> {
+  const from = slots.findIndex(isOption)
+  const end = slots.findIndex((slot, index) => index > from && !isOption(slot))
+  const group = from < 0 ? [] : slots.slice(from, end < 0 ? undefined : end)
+  return new Set(group.flatMap((slot) => openersOf(slot) ?? []))
+}
+
 function groupStages(slots: readonly Slot[]): Stage[] {
   const stages: Stage[] = []
   let options: Slot[] = []
@@ -244,7 +254,7 @@ function groupStages(slots: readonly Slot[]): Stage[] {
     const tailWords = slots.slice(index + 1).reduce((sum, later) => sum + slotWords(later)[0], 0)
     const next = slots[index + 1]
     if (!isOption(slot)) {
-      stages.push({ kind: 'positional', slot, tailWords })
+      stages.push({ kind: 'positional', slot, tailWords, openersBehind: nextOpeners(slots.slice(index + 1)) })
       return
     }
     options.push(slot)

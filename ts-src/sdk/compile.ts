@@ -26,10 +26,10 @@ export interface CompiledCommand {
   readonly returns: ShapeSpec | undefined
   readonly group: string | undefined
   /** Reads the words after the command's name. @throws ArgumentError, which is the client's reply */
-  parse(args: readonly Buffer[]): unknown
+  readonly parse: (args: readonly Buffer[]) => unknown
   /** Decodes the declared reads. @throws PluginError for an error of the server (WRONGTYPE), the client's reply */
-  decodeReads(values: readonly RespValue[]): Record<string, unknown>
-  handler(ctx: CommandContext, args: unknown): unknown
+  readonly decodeReads: (values: readonly RespValue[]) => Record<string, unknown>
+  readonly handler: (ctx: CommandContext, args: unknown) => unknown
 }
 
 /** A subscription to key events. */
@@ -41,7 +41,7 @@ export interface CompiledKeyHook {
   readonly keys: readonly string[]
   readonly ownWrites: boolean
   readonly onReplica: boolean
-  handler(ctx: KeyEventContext): unknown
+  readonly handler: (ctx: KeyEventContext) => unknown
 }
 
 /** A timer. */
@@ -52,7 +52,7 @@ export interface CompiledTimer {
   readonly cron?: string
   readonly timezone?: string
   readonly onReplica: boolean
-  handler(ctx: TimerContext): unknown
+  readonly handler: (ctx: TimerContext) => unknown
 }
 
 /** A plugin, ready to run. */
@@ -65,7 +65,7 @@ export interface CompiledPlugin {
   readonly keyHooks: readonly CompiledKeyHook[]
   readonly timers: readonly CompiledTimer[]
   /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
-  resolveConfig(given: Readonly<Record<string, unknown>>): SettingValues
+  readonly resolveConfig: (given: Readonly<Record<string, unknown>>) => SettingValues
   readonly setup?: (ctx: LifecycleContext) => unknown
   readonly teardown?: (ctx: LifecycleContext) => unknown
 }

@@ -57,7 +57,7 @@ function refuse(value: unknown): never {
       ? "is undefined; return null, 'OK' or leave the field out"
       : value instanceof Promise
         ? 'is a promise; await it'
-        : `is a ${nameOf(value)}, which has no form in RESP; return plain values, arrays, maps or reply.*`
+        : `is of type ${nameOf(value)}, which has no form in RESP; return plain values, arrays, maps or reply.*`
   throw new ReplyError(hint)
 }
 

@@ -28,7 +28,8 @@ export class CommitResult {
 /**
  * What a handler may return: strings and Buffers (bulk strings), numbers (integers if whole, else doubles), bigint,
  * boolean, null, arrays, sets, maps and plain objects (maps) of these, `reply.*`, and results of `ctx.commit`.
- * `undefined` is none of them: return `null` or `'OK'`.
+ * `undefined` is none of them: return `null` or `'OK'`. (Objects that are typed by an `interface` do not match, since
+ * TypeScript gives it no index signature: use a `type`.)
  */
 export type Reply =
   | null

@@ -1,0 +1,146 @@
+// The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
+import { arg, command, definePlugin, every, onKey, read, shape } from 'ferrite-plugins/sdk'
+
+// 1. A misspelt option of a command.
+command({
+  summary: '',
+  // @ts-expect-error -- retryOnChange is meant
+  retryOnChanged: 3,
+  handler: () => null,
+})
+
+// 2. A misspelt option of an argument.
+command({
+  summary: '',
+  args: {
+    // @ts-expect-error -- min is meant
+    max: arg.integer({ minimum: 1 }),
+  },
+  handler: () => null,
+})
+
+// 3. An argument that was not declared.
+command({
+  summary: '',
+  args: { bucket: arg.key() },
+  // @ts-expect-error -- there is no argument 'buckets'
+  handler: (_ctx, { buckets }) => buckets,
+})
+
+// 4. A read that was not declared.
+command({
+  summary: '',
+  args: { bucket: arg.key() },
+  reads: (args) => ({ tat: read.get(args.bucket) }),
+  // @ts-expect-error -- the read is called tat
+  handler: (ctx) => ctx.reads.tet,
+})
+
+// 5. A key that is computed from an argument.
+command({
+  summary: '',
+  args: { bucket: arg.key() },
+  reads: (args) => ({
+    // @ts-expect-error -- a read takes the argument itself
+    tat: read.get(`${String(args.bucket)}:tat`),
+  }),
+  handler: () => null,
+})
+
+// 6. A read of an argument that is not a key, or has no fixed place.
+command({
+  summary: '',
+  args: { name: arg.string(), other: arg.key().token('OTHER') },
+  reads: (args) => ({
+    // @ts-expect-error -- arg.key() is needed
+    name: read.get(args.name),
+    // @ts-expect-error -- an argument with a token has no fixed place
+    other: read.get(args.other),
+  }),
+  handler: () => null,
+})
+
+// 7. A path that returns nothing.
+command({
+  summary: '',
+  args: { n: arg.integer() },
+  // @ts-expect-error -- undefined is no reply
+  handler: (_ctx, { n }) => (n > 0 ? 'OK' : undefined),
+})
+
+// 8. An optional argument used as if it were always there.
+command({
+  summary: '',
+  args: { n: arg.integer().token('N').optional() },
+  handler: (_ctx, { n }) =>
+    // @ts-expect-error -- n may be undefined
+    n + 1,
+})
+
+// 9. A default of another type.
+command({
+  summary: '',
+  args: {
+    // @ts-expect-error -- a number is needed
+    n: arg.integer().token('N').default('1'),
+  },
+  handler: () => null,
+})
+
+// 10. A command of the connection.
+command({
+  summary: '',
+  // @ts-expect-error -- a plugin has no connection to subscribe
+  handler: async (ctx) => ctx.redis.subscribe('news'),
+})
+
+// 11. A reply that is not what was declared.
+command({
+  summary: '',
+  returns: shape.map({ allowed: shape.boolean() }),
+  handler: () => ({
+    // @ts-expect-error -- a boolean was declared
+    allowed: 'yes',
+  }),
+})
+
+// 12. The declaration without command().
+definePlugin({
+  name: 'x',
+  commands: {
+    // @ts-expect-error -- command({ … }) is missing
+    ECHO: { summary: '', handler: () => null },
+  },
+})
+
+// 13. A misspelt option of the plugin.
+definePlugin({
+  name: 'x',
+  // @ts-expect-error -- commands is meant
+  command: {},
+})
+
+// 14. An interval without a unit, a misspelt option of a hook, a permission that does not exist.
+definePlugin({
+  name: 'x',
+  // @ts-expect-error -- rw is meant
+  permissions: { keys: { readwrite: ['a'] } },
+  hooks: {
+    // @ts-expect-error -- '5 seconds' is no duration
+    often: every('5 seconds', () => null),
+    keys: onKey({
+      // @ts-expect-error -- key is meant
+      pattern: 'user:*',
+      handler: () => null,
+    }),
+  },
+})
+
+// 15. The result of a commit used as a value: it exists only after the handler.
+command({
+  summary: '',
+  args: { key: arg.key() },
+  handler: (ctx, { key }) =>
+    // @ts-expect-error -- a marker for the reply, not a number
+    ctx.commit.incr(key) + 1,
+})
