@@ -15,7 +15,6 @@ import {
   type Arg,
   type Command,
   type Hook,
-  type PluginDefinition,
 } from 'ferrite-plugins/sdk'
 import { compileOne } from './compile-one.js'
 

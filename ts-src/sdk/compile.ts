@@ -222,7 +222,7 @@ function compileCommand(path: string, name: string, options: Options): CompiledC
     parse: (args) => parser.parse(args),
     decodeReads: (values) => reads.decode(values),
     // The parser and the reads made exactly what the handler's types say.
-    handler: options.handler.bind(options),
+    handler: options.handler as unknown as CompiledCommand['handler'],
   }
 }
 
