@@ -7,9 +7,9 @@
 enum { KEEP_WHEN_EMPTY = 1 << 20, FIRST_CAPACITY = 4096 };
 
 uint8_t *buffer_reserve(Buffer *b, size_t count) {
-    if (b->capacity - b->end >= count) return b->bytes + b->end;
+    if (b->bytes && b->capacity - b->end >= count) return b->bytes + b->end;
     size_t length = buffer_length(b);
-    if (b->capacity - length >= count && b->start >= length) {
+    if (b->bytes && b->capacity - length >= count && b->start >= length) {
         /* The consumed part is at least as large as what is left: moving costs less than was consumed. */
         memcpy(b->bytes, b->bytes + b->start, length);
     } else {

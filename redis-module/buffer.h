@@ -18,7 +18,7 @@ static inline size_t buffer_length(const Buffer *b) {
 }
 
 static inline uint8_t *buffer_front(const Buffer *b) {
-    return b->bytes + b->start;
+    return b->bytes ? b->bytes + b->start : NULL; /* NULL + 0 is undefined in C */
 }
 
 /* Makes room for `count` more bytes and returns where they go; the caller adds what it wrote to `end`. */

@@ -1,40 +1,12 @@
 #include "cluster.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "call.h"
 #include "module.h"
 
-static uint16_t crc16(const char *bytes, size_t length) {
-    uint16_t crc = 0;
-    for (size_t i = 0; i < length; i++) {
-        crc ^= (uint16_t)((unsigned char)bytes[i] << 8);
-        for (int bit = 0; bit < 8; bit++) crc = (uint16_t)(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
-    }
-    return crc;
-}
-
-uint32_t cluster_slot(const char *key, size_t length) {
-    const char *open = length ? memchr(key, '{', length) : NULL;
-    if (open) {
-        size_t after = (size_t)(open - key) + 1;
-        const char *close = length > after ? memchr(key + after, '}', length - after) : NULL;
-        if (close && close != key + after) return crc16(key + after, (size_t)(close - key) - after) & 0x3fff;
-    }
-    return crc16(key, length) & 0x3fff;
-}
-
 bool cluster_enabled(void) {
     return RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_CLUSTER;
-}
-
-void cluster_tag(const char *key, size_t length, char tag[16]) {
-    uint32_t slot = cluster_slot(key, length);
-    for (unsigned i = 0;; i++) { /* 16384 tries on average; a tag of up to 10 digits reaches every slot */
-        int size = snprintf(tag, 16, "%u", i);
-        if ((crc16(tag, (size_t)size) & 0x3fff) == slot) return;
-    }
 }
 
 static bool first_key(RedisModuleCtx *ctx, const Arguments *arguments, const char **key, size_t *length) {

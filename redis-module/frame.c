@@ -37,7 +37,7 @@ void frame_end(Buffer *out, size_t begun) {
 }
 
 Reader reader_of(const uint8_t *bytes, size_t length) {
-    return (Reader){.at = bytes, .end = bytes + length, .failed = false};
+    return (Reader){.at = bytes, .end = length ? bytes + length : bytes, .failed = false};
 }
 
 static const uint8_t *reader_take(Reader *r, size_t count) {

@@ -27,7 +27,7 @@ uint64_t histogram_percentile(const Histogram *h, double percentile) {
         seen += h->counts[i];
         if ((double)seen >= wanted && seen > 0) {
             uint64_t bound = upper_bound(i);
-            return bound < h->max ? bound : h->max;
+            return i < HISTOGRAM_BUCKETS - 1 && bound < h->max ? bound : h->max;
         }
     }
     return h->max;

@@ -1,5 +1,7 @@
-/* Latency histogram in microseconds: four buckets per power of two from 1 us to 2^26 us (67 s), so a
- * percentile is at most 19 % above the true value. 108 counters of 32 bits. Pure. */
+/* Latency histogram in microseconds: four buckets per power of two up to 2^28 us (268 s), so a percentile is less than
+ * 25 % above the true value and never below it; exact below 8 us. The last bucket also takes what is longer; its upper
+ * bound is the largest value seen. The counters have 64 bits, because 32 are full after half a day at 100,000 a second.
+ * Pure. */
 #ifndef FERRITE_HISTOGRAM_H
 #define FERRITE_HISTOGRAM_H
 
@@ -10,12 +12,12 @@ enum { HISTOGRAM_BUCKETS = 108 };
 typedef struct Histogram {
     uint64_t total;
     uint64_t max;
-    uint32_t counts[HISTOGRAM_BUCKETS];
+    uint64_t counts[HISTOGRAM_BUCKETS];
 } Histogram;
 
 void histogram_add(Histogram *h, uint64_t microseconds);
 
-/* Upper bound of the bucket that holds the given percentile (0..100]; 0 when empty. */
+/* Upper bound of the bucket that holds the given percentile (0..100], at most the largest value; 0 when empty. */
 uint64_t histogram_percentile(const Histogram *h, double percentile);
 
 #endif

@@ -52,10 +52,13 @@ static const char *table_string(RouteTable *table, const char *text, size_t leng
 
 /* ===== Lines and words ===== */
 
-typedef struct Word { /* value is decoded and NUL-terminated; it may hold other NULs, hence the length */
+typedef struct Word {
     const char *name;
-    const char *value; /* NULL for a bare word */
+    const char
+        *value; /* decoded, NUL-terminated; NULL for a bare word. Only lit= may hold other NULs, hence the length */
     size_t length;
+    const char *raw; /* the value as it stands in the text: lists are split before they are decoded */
+    size_t raw_length;
 } Word;
 
 typedef struct Parser {
@@ -66,6 +69,8 @@ typedef struct Parser {
     int line;
     Word words[WORDS_MAX];
     int word_count;
+    int *seen; /* open addressing by the names of the commands: index into table->commands + 1, 0 when free */
+    size_t seen_size;
 } Parser;
 
 static bool fail(Parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -91,8 +96,9 @@ static int hex_digit(char c) {
     return -1;
 }
 
-static bool decode_percent(Parser *p, const char *text, size_t length, Word *word) {
-    char *out = table_alloc(p->table, length + 1);
+/* False when a '%' is not followed by two hexadecimal digits. */
+static bool decode_percent(RouteTable *table, const char *text, size_t length, const char **decoded, size_t *size) {
+    char *out = table_alloc(table, length + 1);
     size_t n = 0;
     for (size_t i = 0; i < length; i++) {
         if (text[i] != '%') {
@@ -102,12 +108,28 @@ static bool decode_percent(Parser *p, const char *text, size_t length, Word *wor
         bool whole = length - i >= 3;
         int high = whole ? hex_digit(text[i + 1]) : -1;
         int low = whole ? hex_digit(text[i + 2]) : -1;
-        if (high < 0 || low < 0) return fail(p, "'%%' must be followed by two hexadecimal digits");
+        if (high < 0 || low < 0) return false;
         out[n++] = (char)(high << 4 | low);
         i += 2;
     }
-    word->value = out;
-    word->length = n;
+    *decoded = out;
+    *size = n;
+    return true;
+}
+
+static bool parse_word(Parser *p, const char *text, size_t size, Word *word) {
+    const char *equals = memchr(text, '=', size);
+    size_t name = equals ? (size_t)(equals - text) : size;
+    *word = (Word){.name = table_string(p->table, text, name)};
+    if (!equals) return true;
+    word->raw = equals + 1;
+    word->raw_length = size - name - 1;
+    if (!decode_percent(p->table, word->raw, word->raw_length, &word->value, &word->length)) {
+        return fail(p, "'%%' must be followed by two hexadecimal digits");
+    }
+    if (strcmp(word->name, "lit") != 0 && strlen(word->value) != word->length) {
+        return fail(p, "%s= holds a NUL byte", word->name);
+    }
     return true;
 }
 
@@ -119,15 +141,12 @@ static bool split_words(Parser *p, const char *line, size_t length) {
         size_t size = space ? (size_t)(space - line) - at : length - at;
         if (size == 0) return fail(p, "words must be separated by exactly one space");
         if (p->word_count == WORDS_MAX) return fail(p, "more than %d words", WORDS_MAX);
-        Word *word = &p->words[p->word_count++];
-        *word = (Word){0};
-        const char *equals = memchr(line + at, '=', size);
-        size_t name = equals ? (size_t)(equals - line) - at : size;
-        word->name = table_string(p->table, line + at, name);
-        if (equals && !decode_percent(p, equals + 1, size - name - 1, word)) return false;
+        if (!parse_word(p, line + at, size, &p->words[p->word_count++])) return false;
         at += size + 1;
         if (space && at == length) return fail(p, "a space at the end");
     }
+    if (p->word_count == 0) return fail(p, "an empty line");
+    if (p->words[0].value) return fail(p, "unknown line '%s='", p->words[0].name);
     return true;
 }
 
@@ -146,7 +165,9 @@ static const char *text_of(const Parser *p, const char *name, const char *fallba
 
 static bool parse_number(const char *text, long long min, long long max, long long *value) {
     char *end;
-    if (!text || *text == '\0' || strlen(text) > 18) return false;
+    if (!text || strlen(text) > 18) return false;
+    const char *digits = *text == '-' ? text + 1 : text; /* strtoll takes spaces and '+' too */
+    if (*digits < '0' || *digits > '9') return false;
     *value = strtoll(text, &end, 10);
     return *end == '\0' && *value >= min && *value <= max;
 }
@@ -168,20 +189,23 @@ static bool is_one_of(const char *word, const char *const *list) {
     return false;
 }
 
-/* Splits "a:1:2" or "a,b" in place in a copy; returns the number of parts, or -1 when there are more than max. */
-static int split_value(Parser *p, const char *text, char separator, char **parts, int max) {
-    char *rest = (char *)table_string(p->table, text, strlen(text));
-    int count = 0;
-    while (*rest) {
+/* Splits the value of a word ("a:1:2" or "a,b") at the separator, then decodes the parts, which may therefore hold an
+ * encoded separator. Returns how many there are (none in an empty value), or -1 when there are more than max. */
+static int split_value(Parser *p, const Word *word, char separator, const char **parts, int max) {
+    if (!word || !word->value || word->raw_length == 0) return 0;
+    const char *at = word->raw, *end = at + word->raw_length;
+    for (int count = 0;; at++) {
         if (count == max) return -1;
-        parts[count++] = rest;
-        rest += strcspn(rest, (char[]){separator, '\0'});
-        if (*rest) *rest++ = '\0';
+        const char *found = memchr(at, separator, (size_t)(end - at));
+        size_t size = (size_t)((found ? found : end) - at), decoded;
+        /* Cannot fail: the whole value was decoded, and no separator can stand in a %XX. */
+        decode_percent(p->table, at, size, &parts[count++], &decoded);
+        if (!found) return count;
+        at += size;
     }
-    return count;
 }
 
-static const char *join_with_spaces(Parser *p, char **parts, int count) {
+static const char *join_with_spaces(Parser *p, const char **parts, int count) {
     size_t length = 0;
     for (int i = 0; i < count; i++) length += strlen(parts[i]) + 1;
     char *joined = table_alloc(p->table, length + 1);
@@ -220,8 +244,8 @@ static bool parse_command_flags(Parser *p, RouteCommand *command) {
     static const char *const known[] = {"write",         "readonly",    "deny-oom",      "fast",
                                         "admin",         "allow-stale", "no-monitor",    "no-slowlog",
                                         "allow-loading", "pubsub",      "may-replicate", NULL};
-    char *parts[16];
-    int count = split_value(p, text_of(p, "flags", ""), ',', parts, 16);
+    const char *parts[16];
+    int count = split_value(p, find_word(p, "flags"), ',', parts, 16);
     if (count < 0) return fail(p, "more than 16 flags");
     for (int i = 0; i < count; i++) {
         if (!is_one_of(parts[i], known)) return fail(p, "unknown command flag '%s'", parts[i]);
@@ -234,14 +258,40 @@ static bool parse_command_flags(Parser *p, RouteCommand *command) {
 }
 
 static bool parse_categories(Parser *p, RouteCommand *command) {
-    char *parts[24];
-    int count = split_value(p, text_of(p, "categories", ""), ',', parts, 24);
+    const char *parts[24];
+    int count = split_value(p, find_word(p, "categories"), ',', parts, 24);
     if (count < 0) return fail(p, "more than 24 categories");
     for (int i = 0; i < count; i++) {
         if (!is_plain_name(parts[i], "_-")) return fail(p, "bad category '%s'", parts[i]);
     }
     command->categories = join_with_spaces(p, parts, count);
     return true;
+}
+
+static size_t name_hash(const char *name) {
+    size_t hash = 2166136261u;
+    for (; *name; name++) {
+        hash ^= (unsigned char)(*name >= 'A' && *name <= 'Z' ? *name + 32 : *name);
+        hash *= 16777619u;
+    }
+    return hash;
+}
+
+/* Where the command is or would be among those seen. */
+static int *seen_place(Parser *p, const char *name) {
+    size_t i = name_hash(name) & (p->seen_size - 1);
+    while (p->seen[i] && strcasecmp(p->table->commands[p->seen[i] - 1].name, name) != 0)
+        i = (i + 1) & (p->seen_size - 1);
+    return &p->seen[i];
+}
+
+/* Keeps at least half of the places free. */
+static void seen_reserve(Parser *p) {
+    if ((size_t)p->table->command_count * 2 < p->seen_size) return;
+    memory_free(p->seen);
+    p->seen_size = p->seen_size ? p->seen_size * 2 : 64;
+    p->seen = memory_zalloc(p->seen_size * sizeof(*p->seen));
+    for (int i = 0; i < p->table->command_count; i++) *seen_place(p, p->table->commands[i].name) = i + 1;
 }
 
 static bool is_command_name(const char *name) {
@@ -257,10 +307,11 @@ static bool parse_command(Parser *p) {
     if (!is_command_name(name)) {
         return fail(p, "a command needs name= of letters, digits and . _ - :, at most one | inside");
     }
-    for (int i = 0; i < t->command_count; i++) {
-        if (strcasecmp(t->commands[i].name, name) == 0) return fail(p, "command %s is listed twice", name);
-    }
+    seen_reserve(p);
+    int *place = seen_place(p, name);
+    if (*place) return fail(p, "command %s is listed twice", name);
     RouteCommand *command = table_append(t, (void **)&t->commands, &t->command_count, sizeof(RouteCommand));
+    *place = t->command_count;
     command->plugin = t->plugins[t->plugin_count - 1].name;
     command->name = name;
     command->arity = (int)number_of(p, "arity", -1, -32768, 32767);
@@ -285,8 +336,8 @@ static bool parse_doc(Parser *p, RouteCommand *command) {
 static bool parse_key_flags(Parser *p, RouteKey *key) {
     static const char *const names[] = {"RO",     "RW",     "OW",      "RM",         "access",         "update",
                                         "insert", "delete", "not_key", "incomplete", "variable_flags", NULL};
-    char *parts[12];
-    int count = split_value(p, text_of(p, "flags", ""), ',', parts, 12);
+    const char *parts[12];
+    int count = split_value(p, find_word(p, "flags"), ',', parts, 12);
     if (count < 0) return fail(p, "more than 12 key flags");
     for (int i = 0; i < count; i++) {
         int bit = 0;
@@ -299,29 +350,46 @@ static bool parse_key_flags(Parser *p, RouteKey *key) {
     return true;
 }
 
-static bool parse_key(Parser *p, RouteCommand *command) {
-    RouteKey *key = table_append(p->table, (void **)&command->keys, &command->key_count, sizeof(RouteKey));
-    char *part[5];
+static bool parse_key_begin(Parser *p, RouteKey *key) {
+    const char *part[3];
     long long number;
-    int count = split_value(p, text_of(p, "begin", ""), ':', part, 5);
+    int count = split_value(p, find_word(p, "begin"), ':', part, 3);
     if (count == 2 && strcmp(part[0], "index") == 0 && parse_number(part[1], 1, 32767, &number)) {
         key->begin_at = (int)number;
-    } else if (count == 3 && strcmp(part[0], "keyword") == 0 && parse_number(part[2], -32768, 32767, &number)) {
+    } else if (count == 3 && strcmp(part[0], "keyword") == 0 && *part[1] &&
+               parse_number(part[2], -32768, 32767, &number) && number != 0) {
         key->begin_keyword = part[1];
         key->begin_at = (int)number;
     } else {
         return fail(p, "a key needs begin=index:POS or begin=keyword:WORD:FROM");
     }
-    count = split_value(p, text_of(p, "find", ""), ':', part, 5);
+    return true;
+}
+
+/* The server walks the arguments by these numbers and checks none of them: with a step of 0 it never ends, with a
+ * negative index it reads before its arguments. */
+static bool parse_key_find(Parser *p, RouteKey *key) {
+    static const int range_min[] = {-32768, 1, 0}, keynum_min[] = {0, 0, 1};
+    const char *part[4];
+    long long number;
+    int count = split_value(p, find_word(p, "find"), ':', part, 4);
     key->numbered = count > 0 && strcmp(part[0], "keynum") == 0;
     if (count != 4 || (!key->numbered && strcmp(part[0], "range") != 0)) {
         return fail(p, "a key needs find=range:LAST:STEP:LIMIT or find=keynum:KEYNUMIDX:FIRSTKEY:STEP");
     }
     for (int i = 0; i < 3; i++) {
-        if (!parse_number(part[i + 1], -32768, 32767, &number)) return fail(p, "bad number in find=");
+        int min = key->numbered ? keynum_min[i] : range_min[i];
+        if (!parse_number(part[i + 1], min, 32767, &number)) {
+            return fail(p, "number %d of find= is '%s', it must be from %d to 32767", i + 1, part[i + 1], min);
+        }
         key->find[i] = (int)number;
     }
-    return parse_key_flags(p, key);
+    return true;
+}
+
+static bool parse_key(Parser *p, RouteCommand *command) {
+    RouteKey *key = table_append(p->table, (void **)&command->keys, &command->key_count, sizeof(RouteKey));
+    return parse_key_begin(p, key) && parse_key_find(p, key) && parse_key_flags(p, key);
 }
 
 static bool parse_arg(Parser *p, RouteCommand *command) {
@@ -342,8 +410,9 @@ static bool parse_arg(Parser *p, RouteCommand *command) {
     if (t > ARG_BLOCK) return fail(p, "unknown arg type '%s'", type);
     arg->type = (RouteArgType)t;
     if (arg->type == ARG_PURE_TOKEN && !arg->token) return fail(p, "a pure-token needs token=");
-    char *parts[4];
-    int count = split_value(p, text_of(p, "flags", ""), ',', parts, 4);
+    const char *parts[4];
+    int count = split_value(p, find_word(p, "flags"), ',', parts, 4);
+    if (count < 0) return fail(p, "more than 4 arg flags");
     for (int i = 0; i < count; i++) {
         if (strcmp(parts[i], "optional") == 0)
             arg->flags |= ARG_OPTIONAL;
@@ -358,14 +427,14 @@ static bool parse_arg(Parser *p, RouteCommand *command) {
 }
 
 static bool parse_read_word(Parser *p, const Word *word, ReadWord *out) {
-    char *part[3];
+    const char *part[3];
     long long first, last;
     if (!word->value) return fail(p, "bare word '%s' in a read", word->name);
     if (strcmp(word->name, "lit") == 0) {
         *out = (ReadWord){.kind = READ_LITERAL, .literal = word->value, .length = word->length};
         return true;
     }
-    int count = split_value(p, word->value, ':', part, 3);
+    int count = split_value(p, word, ':', part, 3);
     if (count < 1 || !parse_number(part[0], 1, 32767, &first)) return fail(p, "bad argument number in a read");
     if (count == 1 && strcmp(word->name, "arg") == 0) {
         *out = (ReadWord){.kind = READ_ARGUMENT, .first = (int)first, .last = (int)first};
@@ -415,15 +484,16 @@ static bool parse_all(Parser *p, const char *text, size_t length) {
         size_t size = (size_t)(newline - text) - at;
         if (memchr(text + at, '\0', size)) return fail(p, "a NUL byte");
         if (!split_words(p, text + at, size)) return false;
-        if (p->word_count == 0) return fail(p, "an empty line");
         at += size + 1;
         if (p->line == 1) {
-            if (p->word_count != 2 || strcmp(p->words[0].name, "ferrite-routes") || strcmp(p->words[1].name, "1")) {
+            if (p->word_count != 2 || strcmp(p->words[0].name, "ferrite-routes") || strcmp(p->words[1].name, "1") ||
+                p->words[1].value) {
                 return fail(p, "expected 'ferrite-routes 1'");
             }
         } else if (strcmp(p->words[0].name, "end") == 0) {
             long long lines;
-            if (p->word_count != 2 || !parse_number(p->words[1].name, 0, 1 << 30, &lines) || lines != p->line - 1) {
+            if (p->word_count != 2 || p->words[1].value || !parse_number(p->words[1].name, 0, 1 << 30, &lines) ||
+                lines != p->line - 1) {
                 return fail(p, "expected 'end %d'", p->line - 1);
             }
             return at == length || fail(p, "text after the end line");
@@ -442,6 +512,7 @@ RouteTable *route_table_parse(const char *text, size_t length, char *error, size
     parser->error = error;
     parser->error_size = error_size;
     bool ok = parse_all(parser, text, length);
+    memory_free(parser->seen);
     memory_free(parser);
     if (ok) return table;
     route_table_free(table);
