@@ -64,10 +64,17 @@ async function step(workDir: string, args: readonly string[]): Promise<void> {
   throw new SetupError('SETUP_COMPILE_FAILED', `compiling the module failed; all of the output is in ${log}\n${detail}`)
 }
 
-/** The compiler's own complaints if there are any, else the end of the output. */
+/** The compiler's own complaints if there are any, or CMake's with what follows; else the end of the output. */
 function errorLines(output: string): string {
-  const lines = output.split('\n').filter((line) => /\b(error|CMake Error|undefined reference)\b/.test(line))
-  return lines.length > 0 ? lines.slice(0, 10).join('\n') : lastLines(output, 10)
+  const lines = output.split('\n')
+  const cmake = lines.findIndex((line) => line.startsWith('CMake Error'))
+  if (cmake !== -1)
+    return lines
+      .slice(cmake, cmake + 6)
+      .filter((line) => line.trim() !== '')
+      .join('\n')
+  const errors = lines.filter((line) => /\berror\b|undefined reference/.test(line))
+  return errors.length > 0 ? errors.slice(0, 10).join('\n') : lastLines(output, 10)
 }
 
 /** CMake refuses a folder that was configured for another place (a clone that was moved or copied). */
