@@ -80,7 +80,8 @@ for (const { name, value, hex, decodeOnly } of [...vectors.resp, ...vectors.slot
 for (const vector of vectors.badResp) {
   test(`resp: refuses ${vector.name}`, (t) => {
     const error = t.throws(() => decodeResp(badBytes(vector)), { instanceOf: ProtocolError })
-    t.is(error.code as string, vector.code)
+    const code: string = error.code
+    t.is(code, vector.code)
   })
 }
 

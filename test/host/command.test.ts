@@ -54,16 +54,18 @@ test('command: a PluginError is an error reply, any other throw a failure with a
           throw new Error('secret detail')
         }),
         'T.NULL': simple(() => {
+          // eslint-disable-next-line @typescript-eslint/only-throw-error -- what must not break the host
           throw null
         }),
         'T.LATER': simple(async () => {
           await delay(1)
           throw new Error('later')
         }),
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what must not break the host
         'T.LATER-NULL': simple(() => Promise.reject(null)),
         'T.LATER-PLUGIN': simple(() => Promise.reject(new PluginError('NOFUNDS', 'later'))),
         'T.RECURSE': simple(function recurse(ctx, args): string {
-          return String(recurse(ctx, args))
+          return `${recurse(ctx, args)}.`
         }),
       },
     }),

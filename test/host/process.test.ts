@@ -1,9 +1,16 @@
 import test from 'ava'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { RespError, RespMap } from '#lib/bridge/resp.js'
+import { RespError, RespMap, type RespValue } from '#lib/bridge/resp.js'
 import { until } from '../helpers/until.js'
 import { HostProcess } from './host-process.js'
+
+/** A field of a map reply; texts as strings. */
+function field(map: RespValue, name: string): unknown {
+  if (!(map instanceof RespMap)) throw new TypeError('the reply is no map')
+  const value = map.entries.find(([key]) => Buffer.isBuffer(key) && key.toString() === name)?.[1]
+  return Buffer.isBuffer(value) ? value.toString() : value
+}
 
 test('host: serves the plugins of the catalogue, each on a lane of its own, and brings the route table up to date', async (t) => {
   const host = await HostProcess.start(t, ['bystander', 'trouble'])
@@ -42,20 +49,18 @@ test('host: FERRITE.PLUGIN lists the plugins and tells about one', async (t) => 
   const { reply: list } = await control.invoke('FERRITE.PLUGIN', ['list'])
   t.true(Array.isArray(list) && list.every((item) => item instanceof RespMap))
   t.deepEqual(
-    (list as RespMap[]).map(({ entries }) => entries.slice(0, 4).map(([, value]) => String(value))),
+    (list as RespMap[]).map((map) => ['name', 'version', 'state', 'restarts'].map((name) => field(map, name))),
     [
-      ['bystander', '1.0.0', 'active', '0'],
-      ['trouble', '1.2.3', 'active', '0'],
+      ['bystander', '1.0.0', 'active', 0],
+      ['trouble', '1.2.3', 'active', 0],
     ],
   )
   const { reply: info } = await control.invoke('FERRITE.PLUGIN', ['INFO', 'bystander'])
-  const fields = new Map((info as RespMap).entries.map(([key, value]) => [String(key), value]))
-  t.deepEqual(fields.get('commands'), [Buffer.from('B.PING')])
-  t.is(String(fields.get('worker')), 'bystander')
+  t.deepEqual(field(info, 'commands'), [Buffer.from('B.PING')])
+  t.is(field(info, 'worker'), 'bystander')
   await until(async () => {
     const { reply } = await control.invoke('FERRITE.PLUGIN', ['INFO', 'bystander'])
-    const heap = (reply as RespMap).entries.find(([key]) => String(key) === 'heap-bytes')?.[1]
-    return typeof heap === 'number' && heap > 1_000_000
+    return Number(field(reply, 'heap-bytes')) > 1_000_000
   })
   const unknown = (await control.invoke('FERRITE.PLUGIN', ['INFO', 'nobody'])).reply
   t.true(unknown instanceof RespError && unknown.message.includes("there is no plugin 'nobody'"))

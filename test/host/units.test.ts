@@ -123,6 +123,6 @@ test('errors: the text of anything that can be thrown', (t) => {
   t.is(thrownText('text'), 'text')
   t.is(thrownText(null), 'a value that is no Error was thrown: null')
   t.is(thrownText(undefined), 'a value that is no Error was thrown: undefined')
-  t.is(thrownText({ a: 1 }), 'a value that is no Error was thrown: {"a":1}')
-  t.is(thrownText(cyclic), 'a value that is no Error was thrown: object')
+  t.is(thrownText({ a: 1 }), 'a value that is no Error was thrown: { a: 1 }')
+  t.is(thrownText(cyclic), 'a value that is no Error was thrown: <ref *1> { self: [Circular *1] }')
 })

@@ -16,6 +16,8 @@ export interface ReadPlan {
 /** What the values of a request are: as the module sent them, changed by the batch, or not to be known. */
 export type Assumption = 'as sent' | 'unknown' | readonly Buffer[]
 
+const kAscii = /^[\0-\x7f]*$/
+
 /** Options of SET that leave what the value will be in no doubt. The second is the number of words that they take. */
 const kPlainSetOptions: ReadonlyMap<string, number> = new Map([
   ['EX', 2],
@@ -61,15 +63,27 @@ export class BatchOverlay {
     let changed: Buffer[] | undefined
     for (let index = 0; index < plans.length; index++) {
       const plan = plans[index] as ReadPlan // index is below the length
-      for (const id of keyIds(plan, invoke.args)) {
-        const value = this.values.get(id)
-        if (this.touched.has(id) || (value !== undefined && !plan.isGet)) return 'unknown'
-        if (value === undefined) continue
-        changed ??= [...invoke.reads]
-        changed[index] = value
-      }
+      const value = this.valueOf(plan, invoke.args)
+      if (value === 'unknown') return value
+      if (value === undefined) continue
+      changed ??= [...invoke.reads]
+      changed[index] = value
     }
     return changed ?? 'as sent'
+  }
+
+  /** What the batch knows of a read; nothing when it has not touched its keys. */
+  private valueOf(plan: ReadPlan, args: readonly Buffer[]): Buffer | 'unknown' | undefined {
+    for (const [first, last] of plan.keys) {
+      const end = last < 0 ? args.length + last : last
+      for (let at = first; at <= end; at++) {
+        const id = keyId(args[at] ?? '')
+        const value = this.values.get(id)
+        if (this.touched.has(id) || (value !== undefined && !plan.isGet)) return 'unknown'
+        if (value !== undefined) return value // a GET has one key
+      }
+    }
+    return undefined
   }
 
   /** Takes in what a request of the batch commits. */
@@ -114,19 +128,10 @@ function isPlainSet(argv: Argv): boolean {
   return true
 }
 
-function* keyIds(plan: ReadPlan, args: readonly Buffer[]): Iterable<string> {
-  for (const [first, last] of plan.keys) {
-    const end = last < 0 ? args.length + last : last
-    for (let at = first; at <= end; at++) {
-      const key = args[at]
-      if (key !== undefined) yield keyId(key)
-    }
-  }
-}
-
 /** The bytes of a key as text, one character a byte. */
 function keyId(key: Buffer | string): string {
-  return (typeof key === 'string' ? Buffer.from(key) : key).toString('latin1')
+  if (typeof key !== 'string') return key.toString('latin1')
+  return kAscii.test(key) ? key : Buffer.from(key).toString('latin1')
 }
 
 function wordOf(word: Buffer | string | undefined): string {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** Every error code of the host, with what it means. */
 export type HostErrorCode =
   | 'FERRITE_HOST_ENVIRONMENT' // the process was started without what it needs
@@ -43,8 +45,8 @@ export function thrownStack(thrown: unknown): string {
 
 function describe(value: unknown): string {
   try {
-    return typeof value === 'object' ? JSON.stringify(value) : String(value)
+    return inspect(value, { depth: 1, breakLength: Infinity })
   } catch {
-    return typeof value // an object that cannot be shown (cycles, a throwing toJSON): its type is all that can be said
+    return typeof value // its own inspect() throws: the type is all that can be said
   }
 }

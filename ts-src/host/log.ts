@@ -72,10 +72,10 @@ export function limitLines(sink: LogSink, perSecond: number, now: () => number =
 }
 
 function toLine(name: string, json: string): string {
-  const { level, msg, ...fields } = JSON.parse(json) as Record<string, unknown>
+  const { level, msg, ...fields } = JSON.parse(json) as { level: number; msg?: string }
   const words = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`)
-  const text = [msg === undefined ? '' : oneLine(String(msg)), ...words].filter((part) => part !== '').join(' ')
-  return cut(`<${syslogLevel(Number(level))}>${name}: ${text}`)
+  const text = [msg === undefined ? '' : oneLine(msg), ...words].filter((part) => part !== '').join(' ')
+  return cut(`<${syslogLevel(level)}>${name}: ${text}`)
 }
 
 function fieldText(value: unknown): string {

@@ -121,7 +121,7 @@ export class RedisPipeline {
     if (callback !== undefined) {
       execution.then(
         (result) => callback(null, result),
-        (error: Error) => callback(error),
+        (error: unknown) => callback(error as Error),
       )
     }
     return execution
@@ -157,7 +157,7 @@ async function run(client: RedisClient, name: string, args: unknown[], encoding:
 function settle(command: Command, sent: Promise<RespValue[]>): void {
   sent.then(
     (values) => settleWith(command, values[0] ?? null),
-    (error: Error) => command.reject(error),
+    (error: unknown) => command.reject(error as Error),
   )
 }
 
