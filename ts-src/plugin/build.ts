@@ -15,7 +15,7 @@ import { readSource, type PluginSource } from './source.js'
 export interface BuildOptions {
   /** A file, or a folder with package.json. */
   readonly source: string
-  /** Folder that gets `ferrite.json` and `index.js`; made if missing. */
+  /** Folder that gets `ferrite.json` and `index.mjs`; made if missing. */
   readonly outDir: string
   /** How long the plugin's top-level code may take in ms. @default 10000 */
   readonly deadlineMs?: number
@@ -27,7 +27,8 @@ export interface BuildResult {
   readonly inputs: readonly string[]
 }
 
-const entryFile = 'index.js'
+/** The ending says what it is, whatever package.json may be near. */
+const entryFile = 'index.mjs'
 const sharedKey = 'ferrite-plugins'
 
 /** What bundled CommonJS dependencies expect to be there. A module's own `require` or `__dirname` stays its own. */
@@ -175,7 +176,7 @@ export async function buildWithInputs(options: BuildOptions): Promise<BuildResul
 }
 
 /**
- * Builds a plugin into a folder with `ferrite.json` and `index.js`.
+ * Builds a plugin into a folder with `ferrite.json` and `index.mjs`.
  *
  * @throws PluginBuildError, ManifestError: what is wrong with the source, in one sentence
  * @example

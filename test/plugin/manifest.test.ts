@@ -1,0 +1,84 @@
+import test from 'ava'
+import { checkManifest, checkPackageSection, ManifestError, parseJson } from '#lib/plugin/manifest.js'
+
+const manifest = {
+  name: 'greeter',
+  version: '1.0.0',
+  apiVersion: 1,
+  kind: 'ts',
+  entry: 'index.js',
+  isolation: 'worker',
+  permissions: { keys: { rw: ['a*'] }, network: ['example.org:443'] },
+  limits: { heapMiB: 64 },
+  commands: [
+    {
+      name: 'GREET',
+      arity: 2,
+      flags: ['readonly'],
+      categories: ['read'],
+      transaction: 'sync',
+      timeoutMs: 0,
+      retry: 0,
+      doc: { summary: 'Greets' },
+      keySpecs: [
+        {
+          flags: ['RO'],
+          begin: { kind: 'keyword', word: 'K', from: 1 },
+          find: { kind: 'keynum', index: 0, first: 1, step: 1 },
+        },
+      ],
+      args: [{ name: 'a', type: 'block', flags: ['optional'], args: [{ name: 'b', type: 'key', flags: [], key: 0 }] }],
+      reads: [[{ lit: 'MGET' }, { keys: [1, -1] }]],
+    },
+  ],
+  keyHooks: ['seen'],
+  timers: [],
+  config: { length: { type: 'integer', default: 5 } },
+}
+
+test('manifest: a good one is accepted', (t) => {
+  t.is(checkManifest(manifest), manifest)
+})
+
+test('manifest: errors name the place, the value and what was expected', (t) => {
+  const [command] = manifest.commands
+  const refuse = (change: object): string =>
+    t.throws(() => checkManifest({ ...manifest, ...change }, 'x/ferrite.json'), { instanceOf: ManifestError }).message
+  t.is(
+    refuse({ name: 'Greeter' }),
+    'x/ferrite.json, name: must match pattern "^[a-z][a-z0-9._-]{0,63}$", got "Greeter"',
+  )
+  t.is(refuse({ name: '..' }), 'x/ferrite.json, name: must match pattern "^[a-z][a-z0-9._-]{0,63}$", got ".."')
+  t.is(refuse({ apiVersion: 2 }), 'x/ferrite.json, apiVersion: expected 1, got 2')
+  t.is(refuse({ kind: 'wasm' }), 'x/ferrite.json, kind: expected one of ts, got "wasm"')
+  t.is(refuse({ entry: '/etc/x.js' }), 'x/ferrite.json, entry: must match pattern "^[^/\\\\]", got "/etc/x.js"')
+  t.is(refuse({ limits: { heapMiB: 1 } }), 'x/ferrite.json, limits/heapMiB: must be >= 16, got 1')
+  t.is(refuse({ permissions: { keys: { all: [] } } }), "x/ferrite.json, permissions/keys: 'all' is not known here")
+  t.is(refuse({ extra: 1 }), "x/ferrite.json: 'extra' is not known here")
+  t.is(refuse({ commands: [{ ...command, arity: '2' }] }), 'x/ferrite.json, commands/0/arity: must be integer, got "2"')
+  t.is(refuse({ commands: [{ name: 'A' }] }), "x/ferrite.json, commands/0: must have required property 'arity'")
+  t.regex(
+    refuse({ commands: [{ ...command, reads: [[{ word: 'GET' }]] }] }),
+    /^x\/ferrite\.json, commands\/0\/reads\/0\/0: /,
+  )
+  t.is(t.throws(() => checkManifest(null)).message, 'ferrite.json: must be object, got null')
+})
+
+test('manifest: the section of package.json', (t) => {
+  const section = { apiVersion: 1, kind: 'ts', entry: 'index.ts' }
+  t.is(checkPackageSection(section, 'package.json'), section)
+  const message = (value: unknown): string => t.throws(() => checkPackageSection(value, 'package.json')).message
+  t.is(
+    message(undefined),
+    'package.json, ferrite: is missing: expected { "apiVersion": 1, "kind": "ts", "entry": "index.ts" }',
+  )
+  t.is(message({ ...section, entrypoint: 'a' }), "package.json, ferrite: 'entrypoint' is not known here")
+  t.is(
+    message({ ...section, isolation: 'vm' }),
+    'package.json, ferrite/isolation: expected one of shared, worker, process, got "vm"',
+  )
+})
+
+test('manifest: text that is not JSON', (t) => {
+  t.regex(t.throws(() => parseJson('{', 'x.json')).message, /^x\.json: is not JSON: /)
+})
