@@ -193,5 +193,5 @@ test('host: says in one line why it cannot start', async (t) => {
   const args = host.child.spawnargs.slice(1)
   const none = spawnSync(process.execPath, args, { env: { PATH: process.env['PATH'] ?? '' }, encoding: 'utf8' })
   t.is(none.status, 1)
-  t.regex(none.stdout, /^<3>host: cannot start: FERRITE_SOCKET is not set.*\n$/)
+  t.regex(none.stdout, /^<3>cannot start: FERRITE_SOCKET is not set.*\n$/)
 })

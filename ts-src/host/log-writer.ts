@@ -59,7 +59,7 @@ export class LogWriter {
   }
 
   private takeAll(): string {
-    if (this.dropped > 0) this.waiting.push(`<4>host: ${this.dropped} log lines were dropped, nobody read them in time`)
+    if (this.dropped > 0) this.waiting.push(`<4>${this.dropped} log lines were dropped, nobody read them in time`)
     const text = this.waiting.map((line) => `${line}\n`).join('')
     this.waiting = []
     this.size = 0

@@ -22,7 +22,7 @@ const kLevels: Readonly<Record<string, string>> = {
 }
 
 export interface LoggerOptions {
-  /** Whose lines they are: a plugin's name, or `host`. */
+  /** Whose lines they are: a plugin's name; empty for the host itself, which the module names. */
   readonly name: string
   /** A value of `ferrite.log-level`. @default 'notice' */
   readonly level?: string | undefined
@@ -75,7 +75,7 @@ function toLine(name: string, json: string): string {
   const { level, msg, ...fields } = JSON.parse(json) as { level: number; msg?: string }
   const words = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`)
   const text = [msg === undefined ? '' : oneLine(msg), ...words].filter((part) => part !== '').join(' ')
-  return cut(`<${syslogLevel(level)}>${name}: ${text}`)
+  return cut(`<${syslogLevel(level)}>${name === '' ? '' : `${name}: `}${text}`)
 }
 
 function fieldText(value: unknown): string {

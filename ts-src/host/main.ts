@@ -40,7 +40,7 @@ function end(code: number): never {
 }
 
 function fail(thrown: unknown): never {
-  writer.line(`<3>host: ${thrownStack(thrown).replaceAll('\n', '\\n')}`)
+  writer.line(`<3>${thrownStack(thrown).replaceAll('\n', '\\n')}`)
   end(1)
 }
 
@@ -58,6 +58,6 @@ try {
   await supervisor.stop(reason)
   end(0)
 } catch (thrown) {
-  writer.line(`<3>host: cannot start: ${thrownText(thrown)}`)
+  writer.line(`<3>cannot start: ${thrownText(thrown)}`)
   end(1)
 }

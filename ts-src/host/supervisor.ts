@@ -59,7 +59,7 @@ export class Supervisor {
     private readonly options: SupervisorOptions,
     private readonly lane: Lane,
   ) {
-    this.log = createLogger({ name: 'host', level: this.logLevel, sink: options.sink })
+    this.log = createLogger({ name: '', level: this.logLevel, sink: options.sink })
     this.ended = new Promise((resolve) => (this.end = resolve))
     this.runtime = new LaneRuntime(lane, () => this.onState())
     void lane.closed.then((end) => this.onLaneEnd(end))

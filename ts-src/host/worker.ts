@@ -70,8 +70,11 @@ class PluginThread {
       this.post({ type: 'active', plugin: plugin.name, problems })
     } catch (thrown) {
       if (this.stopping) return
-      log.error({ err: thrown }, 'the plugin could not be started')
-      this.post({ type: 'failed', plugin: plugin.name, reason: thrownText(thrown) })
+      const reason = thrownText(thrown)
+      // Of our own errors the cause has the stack that leads to the plugin's code.
+      const err = thrown instanceof HostError ? (thrown.cause ?? thrown) : thrown
+      log.error({ err }, `the plugin could not be started: ${reason}`)
+      this.post({ type: 'failed', plugin: plugin.name, reason })
     }
   }
 
