@@ -1,15 +1,19 @@
 // npm test [-- ava's arguments]: builds, fetches the servers of the matrix, runs the C unit tests and ava, ends with
 // `N passed, N failed`. --long runs the long checks in full (FERRITE_LONG=1 in the tests).
+// --sanitize runs ava with the module under AddressSanitizer and UBSan, on the servers that can be run so.
 // FERRITE_SERVERS=redis-8.0,valkey-9 narrows the servers. With CI=true the versions that must have run are demanded.
 import { buildLibrary, buildTests, root } from './library.mjs'
 import { runAva } from './run-ava.mjs'
 import { runCTests } from './run-c-tests.mjs'
+import { sanitizedEnvironment, sanitizedServers } from './sanitized-module.mjs'
 
 const say = (line) => console.error(`ferrite: ${line}`)
 const mandatory = ['redis-7.0', 'redis-8', 'valkey-9']
 const given = process.argv.slice(2)
 if (given.includes('--long')) process.env.FERRITE_LONG = '1'
-const avaArguments = given.filter((word) => word !== '--long')
+const isSanitized = given.includes('--sanitize')
+if (isSanitized) process.env.FERRITE_SERVERS ??= sanitizedServers
+const avaArguments = given.filter((word) => word !== '--long' && word !== '--sanitize')
 
 const totals = { passed: 0, failed: 0 }
 const add = ({ passed, failed }) => {
@@ -21,6 +25,7 @@ async function prepare() {
   if (!(await buildLibrary())) add({ passed: 0, failed: 1 })
   const { ensureModule } = await import(new URL('lib/setup/module-build.js', root).href)
   await ensureModule(say)
+  if (isSanitized) Object.assign(process.env, await sanitizedEnvironment(say))
   if (!(await buildTests())) add({ passed: 0, failed: 1 })
 }
 

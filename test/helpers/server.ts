@@ -220,7 +220,9 @@ async function moduleDirectives(
 ): Promise<readonly Directive[]> {
   const further = (options.modules ?? []).map((path): Directive => ['loadmodule', path])
   if (options.module === false) return further
-  const path = typeof options.module === 'string' ? options.module : (await ensureModule(() => undefined)).path
+  // FERRITE_MODULE: a build of the module for a purpose, such as one with sanitizers.
+  const named = typeof options.module === 'string' ? options.module : process.env['FERRITE_MODULE']
+  const path = named ?? (await ensureModule(() => undefined)).path
   return [['loadmodule', path], ['ferrite.plugins-dir', pluginsDir], ['ferrite.state-dir', stateDir], ...further]
 }
 
@@ -256,7 +258,9 @@ async function startOnFreePort(options: {
   readonly env?: NodeJS.ProcessEnv
   readonly readyMs?: number
 }): Promise<ServerProcess> {
-  const { program, folder, directives, env, readyMs } = options
+  const { program, folder, directives, readyMs } = options
+  const preload = process.env['FERRITE_SERVER_PRELOAD']
+  const env = preload === undefined ? options.env : { ...(options.env ?? process.env), LD_PRELOAD: preload }
   for (let attempt = 1; ; attempt++) {
     try {
       const port = await findFreePort()
