@@ -335,9 +335,8 @@ static const char *handle_status(const Frame *frame) {
         plugin->state = reader_u8(&reader);
         plugin->restarts = reader_u32(&reader);
         plugin->reason = copy_slice(reader_string(&reader));
-        /* A plugin that has failed or is starting has no lane of its own: its commands say why. */
-        if (plugin->state != 1)
-            command_detach(NULL, plugin->name, *plugin->reason ? plugin->reason : "plugin is starting");
+        /* Not a detach: this comes over another lane than the plugin's ATTACH and may be older. */
+        if (plugin->state != 1) command_explain(plugin->name, *plugin->reason ? plugin->reason : "plugin is starting");
     }
     host_was_ready = true;
     return reader_done(&reader) ? NULL : "protocol error: malformed STATUS";
@@ -439,8 +438,7 @@ const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
         case FRAME_STATUS:
             return control ? handle_status(frame) : "protocol error: STATUS on a lane that is not the control lane";
         case FRAME_ROUTES:
-            return control ? handle_routes(frame)
-                           : "protocol error: ROUTES on a lane that is not the control lane";
+            return control ? handle_routes(frame) : "protocol error: ROUTES on a lane that is not the control lane";
         default:
             return "protocol error: unknown frame type";
     }

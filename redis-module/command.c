@@ -190,6 +190,14 @@ void command_detach(Lane *lane, const char *plugin, const char *reason) {
     }
 }
 
+void command_explain(const char *plugin, const char *reason) {
+    for (Command *command = command_list; command; command = command->next) {
+        if (command->lane || !command->route || strcmp(command->route->plugin, plugin) != 0) continue;
+        memory_free(command->down_reason);
+        command->down_reason = memory_copy_string(reason, strlen(reason));
+    }
+}
+
 void command_free_all(void) {
     while (command_list) {
         Command *command = command_list;

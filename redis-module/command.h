@@ -57,6 +57,9 @@ void command_attach(Command *command, Lane *lane, uint16_t code);
 /* Detaches what `lane` serves of `plugin` (NULL: all of it). */
 void command_detach(Lane *lane, const char *plugin, const char *reason);
 
+/* Why commands of `plugin` that no lane serves are down; those that are served stay as they are. */
+void command_explain(const char *plugin, const char *reason);
+
 /* The plugins of the route table in force, for what is said without the host. */
 const RouteTable *command_routes(void);
 

@@ -312,8 +312,9 @@ static void apply_result(RedisModuleCtx *ctx, Request *request) {
     count_outcome(request);
 }
 
-/* True when the declared reads still hold. A read that fails now counts as a change. A result without a commit stands as
- * it is if the handler saw what was really there; what it assumed of commits before it in the batch must have come true. */
+/* True when the declared reads still hold. A read that fails now counts as a change. A result without a commit stands
+ * as it is if the handler saw what was really there; what it assumed of commits before it in the batch must have come
+ * true. */
 static bool guard_holds(RedisModuleCtx *ctx, Request *request) {
     if (!(request->result_flags & (RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED))) return true;
     Result result;
