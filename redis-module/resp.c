@@ -1,8 +1,6 @@
 #include "resp.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,29 +29,63 @@ static bool parse_integer(const char *text, size_t length, long long *value) {
     return true;
 }
 
+static size_t digits_at(const char *text, size_t length, size_t at) {
+    size_t i = at;
+    while (i < length && text[i] >= '0' && text[i] <= '9') i++;
+    return i - at;
+}
+
+/* -?digits[.digits][e[+-]digits], as the server and the host write it; strtod would take much more. */
+static bool is_decimal(const char *text, size_t length) {
+    size_t i = length && text[0] == '-' ? 1 : 0;
+    size_t digits = digits_at(text, length, i);
+    if (digits == 0) return false;
+    i += digits;
+    if (i < length && text[i] == '.') {
+        digits = digits_at(text, length, ++i);
+        if (digits == 0) return false;
+        i += digits;
+    }
+    if (i < length && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        if (i < length && (text[i] == '+' || text[i] == '-')) i++;
+        digits = digits_at(text, length, i);
+        if (digits == 0) return false;
+        i += digits;
+    }
+    return i == length;
+}
+
 static bool parse_double(const char *text, size_t length, double *value) {
     char copy[64];
-    if (length == 0 || length >= sizeof(copy) || strspn(text, "0123456789+-.eEinfa") < length) return false;
+    if (length >= sizeof(copy)) return false;
     memcpy(copy, text, length);
     copy[length] = '\0';
-    char *end;
-    *value = strtod(copy, &end);
-    return *end == '\0' && end != copy;
+    const char *name = *copy == '-' ? copy + 1 : copy;
+    bool named = length == (size_t)(name - copy) + 3 && (memcmp(name, "inf", 3) == 0 || memcmp(name, "nan", 3) == 0);
+    if (!named && !is_decimal(text, length)) return false;
+    *value = strtod(copy, NULL);
+    return true;
 }
 
 static bool is_big_number(const char *text, size_t length) {
-    size_t i = length && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-    if (i == length) return false;
-    for (; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
+    size_t sign = length && text[0] == '-' ? 1 : 0;
+    return length > sign && digits_at(text, length, sign) == length - sign;
+}
+
+/* The count of a string or an aggregate; -1 (null) is written in one way only. */
+static bool parse_count(const RespToken *token, long long *count) {
+    if (token->length > 0 && token->text[0] == '-') {
+        *count = -1;
+        return token->length == 2 && token->text[1] == '1';
     }
-    return true;
+    return parse_integer(token->text, token->length, count);
 }
 
 /* `$` and `=`: the length line is followed by that many bytes and CRLF. */
 static size_t sized_token(const uint8_t *bytes, size_t length, size_t header, RespToken *token) {
     long long size;
-    if (!parse_integer(token->text, token->length, &size)) return 0;
+    if (!parse_count(token, &size)) return 0;
     if (token->type == '$' && size == -1) {
         token->type = '_';
         return header;
@@ -82,7 +114,8 @@ static bool line_token(RespToken *token) {
         case ':':
             return parse_integer(token->text, token->length, &token->integer);
         case '@':
-            return parse_integer(token->text, token->length, &token->integer) && token->integer >= 0;
+            return token->length > 0 && token->text[0] != '-' &&
+                   parse_integer(token->text, token->length, &token->integer);
         case '_':
             return token->length == 0;
         case '#':
@@ -95,7 +128,7 @@ static bool line_token(RespToken *token) {
         case '*':
         case '~':
         case '%':
-            if (!parse_integer(token->text, token->length, &count) || count > INT_MAX / 2) return false;
+            if (!parse_count(token, &count) || count > INT_MAX / 2) return false;
             token->count = (long)count;
             return count >= 0 || (count == -1 && token->type == '*');
         default:
@@ -132,8 +165,8 @@ bool resp_is_value(const uint8_t *bytes, size_t length, uint32_t slots) {
         at += size;
         left[depth]--;
         bool aggregate = token.type == '*' || token.type == '~' || token.type == '%';
-        if (!aggregate || token.count <= 0) continue;
-        if (depth == RESP_MAX_DEPTH) return false;
+        if (!aggregate || token.count < 0) continue;
+        if (depth == RESP_MAX_DEPTH) return false; /* an empty one too: the host counts it as a level */
         left[++depth] = (unsigned long)token.count * (token.type == '%' ? 2 : 1);
     }
     return at == length;
