@@ -17,6 +17,7 @@
 #include "bridge.h"
 #include "buffer.h"
 #include "config.h"
+#include "environment.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
@@ -67,8 +68,7 @@ static bool beside_module(const char *name, char *value, size_t size) {
     return found;
 }
 
-static bool on_path(const char *program, char *found, size_t size) {
-    const char *path = getenv("PATH");
+static bool on_path(const char *path, const char *program, char *found, size_t size) {
     if (!path || !*path) path = "/usr/local/bin:/usr/bin:/bin";
     while (*path) {
         size_t length = strcspn(path, ":");
@@ -79,7 +79,7 @@ static bool on_path(const char *program, char *found, size_t size) {
     return false;
 }
 
-static bool find_node(char *path, size_t size) {
+static bool find_node(char *const *environment, char *path, size_t size) {
     if (*config.node_path) {
         snprintf(path, size, "%s", config.node_path);
         if (access(path, X_OK) == 0) return true;
@@ -87,7 +87,7 @@ static bool find_node(char *path, size_t size) {
         return false;
     }
     if (beside_module("node", path, size) && access(path, X_OK) == 0) return true;
-    if (on_path("node", path, size)) return true;
+    if (on_path(environment_get(environment, "PATH"), "node", path, size)) return true;
     snprintf(host.problem, sizeof(host.problem),
              "no node found on PATH: install Node.js 20.17 or newer, or set ferrite.node-path");
     return false;
@@ -137,21 +137,6 @@ static void child_main(Spawn *spawn) {
     execve(spawn->arguments[0], spawn->arguments, spawn->environment);
     spawn->error = errno;
     _exit(127);
-}
-
-extern char **environ;
-
-static char **environment_with(char *extra) {
-    size_t count = 0;
-    while (environ[count]) count++;
-    char **copy = memory_alloc((count + 2) * sizeof(char *));
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], "FERRITE_SOCKET=", 15) != 0) copy[kept++] = environ[i];
-    }
-    copy[kept++] = extra;
-    copy[kept] = NULL;
-    return copy;
 }
 
 /* vfork: no copy of the page tables of a large server. Returns the pid, or -1. */
@@ -278,20 +263,16 @@ static void on_exit_event(int fd, void *data, int mask) {
 
 /* ===== Start ===== */
 
-static bool start_process(const char *node, const char *script) {
+static bool start_process(const char *node, const char *script, char *const *environment) {
     int pipe_ends[2];
     if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) {
         snprintf(host.problem, sizeof(host.problem), "cannot make a pipe for the host: %s", strerror(errno));
         return false;
     }
     fcntl(pipe_ends[1], F_SETFL, 0); /* the host's end blocks, so that no log line is lost */
-    char socket[PATH_MAX];
-    snprintf(socket, sizeof(socket), "FERRITE_SOCKET=%s", bridge_socket_path());
     char *arguments[] = {(char *)node, (char *)script, NULL};
-    char **environment = environment_with(socket);
     int failed = 0;
     int pid = spawn_process(arguments, environment, pipe_ends[1], &failed);
-    memory_free(environment);
     close(pipe_ends[1]);
     if (pid < 0 || RedisModule_EventLoopAdd(pipe_ends[0], REDISMODULE_EVENTLOOP_READABLE, on_output, NULL) != 0) {
         snprintf(host.problem, sizeof(host.problem), "cannot start %s: %s", node, strerror(failed ? failed : errno));
@@ -316,9 +297,14 @@ void host_start(void) {
                  bridge_socket_path());
         return;
     }
-    char node[PATH_MAX], script[2 * PATH_MAX];
+    char node[PATH_MAX], script[2 * PATH_MAX], socket[PATH_MAX];
     host.started_at = clock_microseconds();
-    if (find_node(node, sizeof(node)) && find_script(script, sizeof(script)) && start_process(node, script)) {
+    snprintf(socket, sizeof(socket), "FERRITE_SOCKET=%s", bridge_socket_path());
+    char **environment = environment_with(socket);
+    bool started = find_node(environment, node, sizeof(node)) && find_script(script, sizeof(script)) &&
+                   start_process(node, script, environment);
+    environment_free(environment);
+    if (started) {
         host.problem[0] = '\0';
         host.starts++;
         log_line(LOG_NOTICE, "plugin host started (pid %d): %s %s", host.pid, node, script);
