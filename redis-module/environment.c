@@ -1,11 +1,11 @@
 #include "environment.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "memory.h"
 
 extern char **environ;
@@ -26,17 +26,20 @@ static bool same_name(const char *a, const char *b) {
     return strncmp(a, b, length) == 0 && b[length] == '=';
 }
 
-/* NUL-separated strings. */
+/* NUL-separated strings. No getline: on Valkey 9.1 `free` here is not the one that belongs to the C library's malloc. */
 static void add_from_kernel(List *list, const char *extra) {
-    FILE *file = fopen("/proc/self/environ", "re");
-    if (!file) return;
-    char *line = NULL;
-    size_t room = 0;
-    while (getdelim(&line, &room, '\0', file) > 0) {
-        if (strchr(line, '=') && !same_name(line, extra)) add(list, line);
+    int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    Buffer text = {0};
+    ssize_t got;
+    while ((got = read(fd, buffer_reserve(&text, 4096), 4096)) > 0) text.end += (size_t)got;
+    close(fd);
+    buffer_put_u8(&text, 0);
+    const char *at = (const char *)buffer_front(&text), *end = at + buffer_length(&text);
+    for (; at < end; at += strlen(at) + 1) {
+        if (strchr(at, '=') && !same_name(at, extra)) add(list, at);
     }
-    free(line);
-    fclose(file);
+    buffer_free(&text);
 }
 
 char **environment_with(const char *extra) {
