@@ -1,5 +1,5 @@
 import test from 'ava'
-import { readFile } from 'node:fs/promises'
+import { readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PluginBuildError } from '#lib/plugin/build-error.js'
@@ -90,6 +90,19 @@ test('build: a folder with CommonJS and ES dependencies', async (t) => {
   ])
   const [command] = (await load(outDir)).commands
   t.deepEqual(command?.handler({} as never, {}), ['\nindex.mjsstring', 'file:', 'own', '/'])
+})
+
+test('build: a link to a folder is built as the folder', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFiles(folder, {
+    'deep/down/two/package.json': JSON.stringify({ ferrite: section }),
+    'deep/down/two/src/plugin.ts': `import 'dependency'\n${pluginSource('two', 'TWO')}`,
+    'deep/node_modules/dependency/index.js': '',
+  })
+  await symlink(join(folder, 'deep/down/two'), join(folder, 'link'))
+  const { inputs } = await buildWithInputs({ source: join(folder, 'link'), outDir: join(folder, 'out') })
+  for (const input of inputs) await t.notThrowsAsync(readFile(input))
+  t.true(inputs.some((input) => input.endsWith('deep/node_modules/dependency/index.js')))
 })
 
 test('build: hooks, timers, settings and declared replies are in the manifest', async (t) => {

@@ -37,7 +37,7 @@ const manifest = {
 }
 
 test('manifest: a good one is accepted', (t) => {
-  t.is(checkManifest(manifest), manifest)
+  t.deepEqual<unknown, unknown>(checkManifest(manifest), manifest)
 })
 
 test('manifest: errors name the place, the value and what was expected', (t) => {
@@ -66,7 +66,7 @@ test('manifest: errors name the place, the value and what was expected', (t) => 
 
 test('manifest: the section of package.json', (t) => {
   const section = { apiVersion: 1, kind: 'ts', entry: 'index.ts' }
-  t.is(checkPackageSection(section, 'package.json'), section)
+  t.deepEqual<unknown, unknown>(checkPackageSection(section, 'package.json'), section)
   const message = (value: unknown): string => t.throws(() => checkPackageSection(value, 'package.json')).message
   t.is(
     message(undefined),

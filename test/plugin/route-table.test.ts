@@ -7,7 +7,6 @@ import {
   RouteTableError,
   type ArgDoc,
   type CommandRoute,
-  type PluginRoutes,
 } from '#lib/plugin/route-table.js'
 
 const example = `ferrite-routes 1

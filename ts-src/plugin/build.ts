@@ -4,7 +4,7 @@
  */
 
 import { build, type Message, type Plugin } from 'esbuild'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as sdk from '../sdk/index.js'
 import { PluginBuildError } from './build-error.js'
@@ -79,7 +79,8 @@ function workingFolder(source: PluginSource): string {
 
 /** Bundles the source and returns the files that went into it. */
 async function bundle(source: PluginSource, outDir: string): Promise<readonly string[]> {
-  const folder = workingFolder(source)
+  // esbuild follows links, and names its inputs relative to where they lead.
+  const folder = await realpath(workingFolder(source))
   try {
     const result = await build({
       entryPoints: [resolve(source.entry)],
