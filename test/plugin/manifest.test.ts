@@ -1,4 +1,5 @@
 import test from 'ava'
+import { pluginAcl } from '#lib/plugin/plugin-acl.js'
 import { checkManifest, checkPackageSection, ManifestError, parseJson } from '#lib/plugin/manifest.js'
 
 const manifest = {
@@ -81,4 +82,19 @@ test('manifest: the section of package.json', (t) => {
 
 test('manifest: text that is not JSON', (t) => {
   t.regex(t.throws(() => parseJson('{', 'x.json')).message, /^x\.json: is not JSON: /)
+})
+
+test('manifest: permissions become ACL rules, and cannot hold other rules', (t) => {
+  t.is(pluginAcl({}), '+@all -@admin -@dangerous')
+  t.is(
+    pluginAcl({ keys: { r: ['a:*'], rw: ['b', 'c'], w: ['d'] }, channels: ['news.*'], commands: ['+keys', '-@write'] }),
+    '%R~a:* %RW~b %RW~c %W~d &news.* +@all -@admin -@dangerous +keys -@write',
+  )
+  const refuse = (permissions: object): string => t.throws(() => checkManifest({ ...manifest, permissions })).message
+  t.regex(
+    refuse({ keys: { r: ['a ~*'] } }),
+    /^ferrite\.json, permissions\/keys\/r\/0: must match pattern .* got "a ~\*"$/,
+  )
+  t.regex(refuse({ commands: ['~*'] }), /^ferrite\.json, permissions\/commands\/0: must match pattern .* got "~\*"$/)
+  t.regex(refuse({ commands: ['+get\n>x'] }), /^ferrite\.json, permissions\/commands\/0: must match pattern/)
 })

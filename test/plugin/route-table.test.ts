@@ -107,11 +107,10 @@ const anyRoute = fc.record({
 })
 
 const anyPlugins = fc.array(
-  fc.record({
-    name: word,
-    version: word,
-    commands: fc.array(anyRoute, { maxLength: 3 }),
-  }),
+  fc.record(
+    { name: word, version: word, acl: text, commands: fc.array(anyRoute, { maxLength: 3 }) },
+    { requiredKeys: ['name', 'version', 'commands'] },
+  ),
   { maxLength: 3 },
 )
 

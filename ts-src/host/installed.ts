@@ -1,8 +1,7 @@
 // Reads what is installed, and brings the route table on disk up to date with it.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readCatalogue, type InstalledPlugin, type PluginProblem } from '../plugin/catalogue.js'
-import { formatRouteTable } from '../plugin/route-table.js'
+import { readCatalogue, routesOf, type InstalledPlugin, type PluginProblem } from '../plugin/catalogue.js'
 import { HostError, thrownText } from './errors.js'
 import type { Catalogue } from './supervisor.js'
 
@@ -35,9 +34,8 @@ export async function readInstalled(folders: { pluginsDir: string; stateDir: str
 }
 
 async function routesAreRight(stateDir: string, plugins: readonly InstalledPlugin[]): Promise<boolean> {
-  const routes = plugins.map(({ name, version, manifest }) => ({ name, version, commands: manifest.commands }))
   try {
-    return (await readFile(join(stateDir, 'routes'), 'utf8')) === formatRouteTable(routes)
+    return (await readFile(join(stateDir, 'routes'), 'utf8')) === routesOf(plugins)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
     throw error

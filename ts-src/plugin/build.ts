@@ -131,6 +131,7 @@ function mergePermissions(a: sdk.Permissions = {}, b: sdk.Permissions = {}): sdk
   }
   return {
     ...(Object.keys(keys).length === 0 ? {} : { keys }),
+    ...present('channels', union(a.channels, b.channels)),
     ...present('commands', union(a.commands, b.commands)),
     ...present('network', union(a.network, b.network)),
     ...(Object.keys(files).length === 0 ? {} : { files }),

@@ -3,6 +3,8 @@
 import { readFile, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from './build-error.js'
+import { formatRouteTable } from './route-table.js'
+import { pluginAcl } from './plugin-acl.js'
 import { checkManifest, manifestFile, parseJson, type PluginManifest } from './manifest.js'
 
 /** A built plugin in the store. Paths are absolute and stay valid while the generation is kept. */
@@ -101,4 +103,13 @@ export async function readCatalogue(
     }
   }
   return refuseCollisions(plugins, report)
+}
+
+/** The text of the route table for these plugins. */
+export function routesOf(plugins: readonly InstalledPlugin[]): string {
+  return formatRouteTable(
+    plugins.map(({ name, version, manifest }) => {
+      return { name, version, acl: pluginAcl(manifest.permissions), commands: manifest.commands }
+    }),
+  )
 }

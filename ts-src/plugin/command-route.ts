@@ -74,6 +74,8 @@ export interface CommandRoute {
 export interface PluginRoutes {
   readonly name: string
   readonly version: string
+  /** The plugin's own rights as ACL rules, separated by spaces. @default none */
+  readonly acl?: string
   readonly commands: readonly CommandRoute[]
 }
 

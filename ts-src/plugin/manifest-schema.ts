@@ -13,14 +13,19 @@ function object(properties: Readonly<Record<string, unknown>>, optional: readonl
 
 const range = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum })
 
+/** Parts of ACL rules, which are separated by spaces. */
+const globs = { type: 'array', items: { type: 'string', pattern: '^[^\\s\\x00-\\x1f]+$' } } as const
+const rules = { type: 'array', items: { type: 'string', pattern: '^[+-][^\\s\\x00-\\x1f]+$' } } as const
+
 export const permissionsSchema = object(
   {
-    keys: object({ r: strings, rw: strings, w: strings }, ['r', 'rw', 'w']),
-    commands: strings,
+    keys: object({ r: globs, rw: globs, w: globs }, ['r', 'rw', 'w']),
+    channels: globs,
+    commands: rules,
     network: strings,
     files: object({ read: strings, write: strings }, ['read', 'write']),
   },
-  ['keys', 'commands', 'network', 'files'],
+  ['keys', 'channels', 'commands', 'network', 'files'],
 )
 
 export const limitsSchema = object(

@@ -18,6 +18,7 @@ type OpenCommand = Omit<Mutable<CommandRoute>, 'args' | 'reads'> & { args: OpenA
 interface OpenPlugin {
   readonly name: string
   readonly version: string
+  readonly acl?: string
   readonly commands: OpenCommand[]
 }
 
@@ -183,7 +184,9 @@ function addToCommand(command: OpenCommand, words: LineWords): void {
 
 function addLine(plugins: OpenPlugin[], words: LineWords): void {
   if (words.kind === 'plugin') {
-    plugins.push({ name: words.needText('name'), version: words.needText('version'), commands: [] })
+    const acl = words.text('acl')
+    const named = { name: words.needText('name'), version: words.needText('version') }
+    plugins.push({ ...named, ...(acl === undefined ? {} : { acl }), commands: [] })
   } else if (words.kind === 'command') {
     const plugin = plugins.at(-1) ?? words.fail('a command before any plugin')
     plugin.commands.push(parseCommand(words))

@@ -104,6 +104,7 @@ export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
     const fields: Fields = [
       ['name', escapeValue(plugin.name)],
       ['version', escapeValue(plugin.version)],
+      ...optionalField('acl', plugin.acl),
     ]
     lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand))
   }

@@ -20,9 +20,15 @@ import {
   type GenerationRecord,
 } from './build-record.js'
 import { buildWithInputs } from './build.js'
-import { currentGeneration, currentLink, readCatalogue, type InstalledPlugin, type PluginProblem } from './catalogue.js'
+import {
+  currentGeneration,
+  currentLink,
+  readCatalogue,
+  routesOf,
+  type InstalledPlugin,
+  type PluginProblem,
+} from './catalogue.js'
 import { apiVersion } from './manifest.js'
-import { formatRouteTable } from './route-table.js'
 import { listSources } from './source.js'
 
 export { readCatalogue, type InstalledPlugin, type PluginProblem } from './catalogue.js'
@@ -166,9 +172,7 @@ async function prune(pluginsDir: string, current: number): Promise<void> {
 
 /** Writes the route table in one step. */
 export async function writeRoutes(stateDir: string, plugins: readonly InstalledPlugin[]): Promise<void> {
-  const text = formatRouteTable(
-    plugins.map(({ name, version, manifest }) => ({ name, version, commands: manifest.commands })),
-  )
+  const text = routesOf(plugins)
   const file = join(stateDir, 'routes')
   const temporary = `${file}.${randomBytes(6).toString('hex')}`
   await mkdir(stateDir, { recursive: true })

@@ -7,9 +7,11 @@ import type { Settings } from './setting.js'
 
 /** What a plugin may touch beyond the keys that its commands declare. Nothing else is allowed. */
 export interface Permissions {
-  /** Globs of keys that the plugin may read (`r`), read and write (`rw`), or write (`w`) on its own. */
+  /** Globs, without spaces, of keys that the plugin may read (`r`), read and write (`rw`) or write (`w`) on its own. */
   readonly keys?: { readonly r?: readonly string[]; readonly rw?: readonly string[]; readonly w?: readonly string[] }
-  /** ACL rules for server commands, such as `+@read` or `-keys`. @default all but @dangerous and @admin */
+  /** Globs of the channels that it may publish to. @default none */
+  readonly channels?: readonly string[]
+  /** ACL rules for server commands, such as `+keys` or `-@write`, applied to "all but @dangerous and @admin". */
   readonly commands?: readonly string[]
   /** Hosts, as `host`, `host:port` or `*.domain`, that it may connect to. @default none */
   readonly network?: readonly string[]
