@@ -12,6 +12,7 @@ export default definePlugin({
   hooks: {
     'audit-users': onKey({
       key: 'user:*',
+      oldValue: true,
       async handler(ctx) {
         const { stream, length } = config.of(ctx)
         const old = ctx.old === null ? [] : ['old-type', ctx.old.type, 'old-length', ctx.old.length]

@@ -361,8 +361,8 @@ test('declaration: hooks and timers are compiled with their defaults', (t) => {
   const facts = (items: readonly object[]) =>
     items.map((item) => Object.entries(item).filter(([name]) => name !== 'handler'))
   t.deepEqual(facts(plugin.keyHooks).map(Object.fromEntries), [
-    { name: 'all', events: [], keys: [], ownWrites: false, onReplica: false },
-    { name: 'some', events: ['set'], keys: ['a*', 'b*'], ownWrites: true, onReplica: true },
+    { name: 'all', events: [], keys: [], ownWrites: false, oldValue: false, onReplica: false },
+    { name: 'some', events: ['set'], keys: ['a*', 'b*'], ownWrites: true, oldValue: false, onReplica: true },
   ])
   t.deepEqual(facts(plugin.timers).map(Object.fromEntries), [
     { name: 'often', kind: 'every', everyMs: 1500, onReplica: false },

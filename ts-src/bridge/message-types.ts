@@ -43,7 +43,7 @@ export const Outcome = { done: 0, refused: 1, failed: 2, again: 3 } as const
 
 export const CallFlag = { resp3: 1, atomic: 2, asPlugin: 4 } as const
 
-export const SubscriptionFlag = { ownWrites: 1, onReplica: 2 } as const
+export const SubscriptionFlag = { ownWrites: 1, onReplica: 2, oldValue: 4 } as const
 
 export const LaneKinds = ['control', 'plugins'] as const
 export const PluginStates = ['loading', 'active', 'disabled', 'failed', 'unloading'] as const

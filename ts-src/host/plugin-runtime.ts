@@ -73,7 +73,10 @@ export class PluginRuntime {
   subscriptions(firstId: number): Subscription[] {
     return this.plugin.keyHooks.map((hook, index) => ({
       id: firstId + index,
-      flags: (hook.ownWrites ? SubscriptionFlag.ownWrites : 0) | (hook.onReplica ? SubscriptionFlag.onReplica : 0),
+      flags:
+        (hook.ownWrites ? SubscriptionFlag.ownWrites : 0) |
+        (hook.onReplica ? SubscriptionFlag.onReplica : 0) |
+        (hook.oldValue ? SubscriptionFlag.oldValue : 0),
       events: hook.events,
       keys: hook.keys,
     }))

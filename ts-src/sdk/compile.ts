@@ -40,6 +40,7 @@ export interface CompiledKeyHook {
   /** Globs; empty: all. */
   readonly keys: readonly string[]
   readonly ownWrites: boolean
+  readonly oldValue: boolean
   readonly onReplica: boolean
   readonly handler: (ctx: KeyEventContext) => unknown
 }
@@ -100,7 +101,7 @@ const commandKeys = [
   'returns',
   'handler',
 ]
-const keyHookKeys = ['key', 'events', 'ownWrites', 'onReplica', 'handler']
+const keyHookKeys = ['key', 'events', 'ownWrites', 'onReplica', 'oldValue', 'handler']
 
 function fail(path: string, problem: string): never {
   throw new PluginDefinitionError(path, problem)
@@ -254,6 +255,7 @@ function compileKeyHook(name: string, path: string, { options }: KeyHook): Compi
     events: [...new Set(events)],
     keys: checkGlobs(`${path}.key`, typeof key === 'string' ? [key] : key),
     ownWrites: options.ownWrites ?? false,
+    oldValue: options.oldValue ?? false,
     onReplica: options.onReplica ?? false,
     handler: (ctx) => options.handler(ctx),
   }

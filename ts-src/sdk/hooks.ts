@@ -63,6 +63,11 @@ export interface KeyHookOptions {
   readonly ownWrites?: boolean
   /** On replicas too. @default false */
   readonly onReplica?: boolean
+  /**
+   * Fills `ctx.old` when a value was deleted, overwritten, expired or evicted (Redis 7.2, Valkey 7.2). Costs a little at
+   * each such event of any key. @default false
+   */
+  readonly oldValue?: boolean
   /** Runs once per event, one after another in the order of the events; a promise is awaited before the next. */
   readonly handler: (ctx: KeyEventContext) => unknown
 }
