@@ -27,6 +27,7 @@ static void check_command(const RouteCommand *c) {
         const RouteKey *key = &c->keys[i];
         REQUIRE((key->begin_keyword ? *key->begin_keyword && key->begin_at != 0 : key->begin_at > 0));
         REQUIRE(key->find[key->numbered ? 2 : 1] > 0);
+        REQUIRE(!key->numbered || (key->find[0] >= 0 && key->find[1] >= 0));
     }
     for (int i = 0; i < c->arg_count; i++) {
         const RouteArg *arg = &c->args[i];

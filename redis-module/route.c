@@ -387,9 +387,19 @@ static bool parse_key_find(Parser *p, RouteKey *key) {
     return true;
 }
 
+/* Most servers read the number of keys without a look at how many arguments there are: it has to be there in every
+ * call. A keyword that is searched from the end can be the last argument, one from the start cannot. */
+static bool number_of_keys_is_there(const RouteCommand *command, const RouteKey *key) {
+    if (!key->numbered) return true;
+    if (key->begin_keyword) return key->begin_at > 0 && key->find[0] == 0;
+    return abs(command->arity) > key->begin_at + key->find[0];
+}
+
 static bool parse_key(Parser *p, RouteCommand *command) {
     RouteKey *key = table_append(p->table, (void **)&command->keys, &command->key_count, sizeof(RouteKey));
-    return parse_key_begin(p, key) && parse_key_find(p, key) && parse_key_flags(p, key);
+    if (!parse_key_begin(p, key) || !parse_key_find(p, key) || !parse_key_flags(p, key)) return false;
+    return number_of_keys_is_there(command, key) ||
+           fail(p, "the number of keys can be missing in a call of %s", command->name);
 }
 
 static bool parse_arg(Parser *p, RouteCommand *command) {

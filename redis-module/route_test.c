@@ -195,7 +195,7 @@ static const char *const example =
     "timeout=250 retry=3\n"
     "doc summary=Takes%20one%2C%20%C3%BC%3D1 since=1.0.0 complexity=O(1)\n"
     "key flags=RW,access,update begin=index:1 find=range:-1:2:0\n"
-    "key flags=RO begin=keyword:KE%3AYS:-2 find=keynum:0:1:1\n"
+    "key flags=RO begin=keyword:KE%3AYS:2 find=keynum:0:1:1\n"
     "arg depth=0 name=bucket type=key key=0\n"
     "arg depth=0 name=cost type=block token=COST flags=optional,multiple\n"
     "arg depth=1 name=n type=integer\n"
@@ -216,7 +216,7 @@ static void check_first(const RouteCommand *c) {
     CHECK(key->find[0] == -1 && key->find[1] == 2 && key->find[2] == 0, "find of key 0");
     /* A keyword with ':' was cut in three before values were split first and decoded then. */
     CHECK(key[1].begin_keyword && strcmp(key[1].begin_keyword, "KE:YS") == 0, "keyword %s", key[1].begin_keyword);
-    CHECK(key[1].begin_at == -2 && key[1].numbered && key[1].flags == 1, "key 1");
+    CHECK(key[1].begin_at == 2 && key[1].numbered && key[1].flags == 1, "key 1");
     const RouteArg *arg = c->args;
     CHECK(arg->type == ARG_KEY && arg->key == 0 && !arg->token && arg[1].key == -1, "arg 0");
     CHECK(arg[1].type == ARG_BLOCK && strcmp(arg[1].token, "COST") == 0, "arg 1");
@@ -361,6 +361,30 @@ static void key_numbers_that_the_server_does_not_check(void) {
     }
 }
 
+/* Most servers end with a signal when a client leaves the number of keys out and the arity lets it. */
+static void number_of_keys_that_can_be_missing(void) {
+    static const struct {
+        const char *command, *key;
+        bool good;
+    } list[] = {
+        {"arity=-3", "begin=index:2 find=keynum:0:1:1", true}, {"arity=-2", "begin=index:2 find=keynum:0:1:1", false},
+        {"arity=-4", "begin=index:2 find=keynum:1:2:1", true}, {"arity=-3", "begin=index:2 find=keynum:1:2:1", false},
+        {"arity=3", "begin=index:2 find=keynum:0:1:1", true},  {"", "begin=index:1 find=keynum:0:1:1", false},
+        {"", "begin=keyword:K:1 find=keynum:0:1:1", true},     {"", "begin=keyword:K:1 find=keynum:1:2:1", false},
+        {"", "begin=keyword:K:-1 find=keynum:0:1:1", false},   {"", "begin=keyword:K:-1 find=range:0:1:0", true},
+        {"arity=-2", "begin=index:9 find=range:-1:1:0", true},
+    };
+    char error[ERROR_SIZE], lines[256];
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        snprintf(lines, sizeof(lines), "plugin name=a\ncommand name=a%s%s\nkey flags=RO %s\n",
+                 *list[i].command ? " " : "", list[i].command, list[i].key);
+        RouteTable *table = parse_lines(lines, error);
+        CHECK((table != NULL) == list[i].good, "%s with %s: '%s'", list[i].command, list[i].key, error);
+        CHECK(table || strcmp(error, "line 4: the number of keys can be missing in a call of a") == 0, "%s", error);
+        route_table_free(table);
+    }
+}
+
 static void large_table(void) {
     Buffer lines = {0}, text = {0};
     char line[256], error[ERROR_SIZE];
@@ -425,6 +449,7 @@ int main(void) {
     check_run("route: a NUL byte in a name is refused", nul_byte_in_a_name);
     check_run("route: five arg flags are refused", five_arg_flags);
     check_run("route: key numbers that would hang the server are refused", key_numbers_that_the_server_does_not_check);
+    check_run("route: a number of keys that a call can leave out is refused", number_of_keys_that_can_be_missing);
     check_run("route: 10,000 commands, and one of them twice", large_table);
     check_run("route: an error buffer of any size", short_error_buffer);
     return check_end();
