@@ -1,7 +1,9 @@
 import test from 'ava'
 import { Heartbeat, kBeatMs, kStartMs, kStuckMs } from '#lib/host/heartbeat.js'
 import { planWorkers, type HostedPlugin } from '#lib/host/hosted-plugin.js'
-import { consoleLine, createLogger, limitLines } from '#lib/host/log.js'
+import { consoleLine, limitRate } from '#lib/host/log-lines.js'
+import { createLogger } from '#lib/host/log.js'
+import { createWorkerLogger } from '#lib/host/worker-log.js'
 import { kCrashWindowMs, RestartPolicy } from '#lib/host/restart-policy.js'
 import { thrownText } from '#lib/host/errors.js'
 
@@ -102,12 +104,35 @@ test("log: levels below the server's are not written, and console.log is a notic
   t.is(consoleLine('demo', 'log', ['a %d', 1, { b: 2 }]), '<5>demo: a 1 { b: 2 }')
 })
 
+test('log: entries of a worker carry fields that can be sent, and none below the level', (t) => {
+  const entries: { level: string; text: string; fields?: string }[] = []
+  const log = createWorkerLogger('demo', 'warning', (entry) => entries.push(entry))
+  const cyclic: Record<string, unknown> = {}
+  cyclic['self'] = cyclic
+  log.info('not sent')
+  log.warn({ big: 2n ** 64n, nested: { err: new Error('inner') } }, 'text')
+  log.error(new Error('itself'))
+  log.error(cyclic, 'cyclic')
+  t.deepEqual(
+    entries.map(({ level, text }) => [level, text]),
+    [
+      ['warn', 'text'],
+      ['error', ''],
+      ['error', 'cyclic'],
+    ],
+  )
+  t.regex(entries[0]?.fields ?? '', /^\{"big":"18446744073709551616","nested":\{"err":"Error: inner\\n/)
+  t.regex(entries[1]?.fields ?? '', /^\{"err":"Error: itself\\n/)
+  t.regex(entries[2]?.fields ?? '', /cannot be written: TypeError/)
+})
+
 test('log: a flood is cut and counted', (t) => {
   const lines: string[] = []
   let now = 0
-  const line = limitLines(
-    (text) => lines.push(text),
+  const line = limitRate(
+    (text: string) => lines.push(text),
     3,
+    (text) => text,
     () => now,
   )
   for (let i = 0; i < 10; i++) line(String(i))

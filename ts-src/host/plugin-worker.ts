@@ -2,7 +2,8 @@
 import { Worker } from 'node:worker_threads'
 import { thrownStack, thrownText } from './errors.js'
 import type { Beating, Heartbeat } from './heartbeat.js'
-import { plainLine, type LogSink } from './log.js'
+import { plainLine, type LogSink } from './log-lines.js'
+import type { Logger } from './log.js'
 import { kLaneEndedExit, type FromWorker, type ToWorker, type WorkerStart } from './worker-messages.js'
 
 const kMiB = 1024 * 1024
@@ -30,6 +31,8 @@ export interface PluginWorkerOptions {
   readonly limits: WorkerLimits
   readonly heartbeat: Heartbeat
   readonly sink: LogSink
+  /** The logger of a plugin. */
+  readonly logOf: (plugin: string) => Logger
   readonly onMessage: (message: Extract<FromWorker, { type: 'active' | 'failed' }>) => void
   /** The thread has ended; `crash` says why, it is missing when the end was asked for. */
   readonly onEnd: (crash?: string) => void
@@ -108,8 +111,15 @@ export class PluginWorker implements Beating {
 
   private onMessage(message: FromWorker): void {
     if (message.type === 'log') this.options.sink(message.line)
+    else if (message.type === 'entry') this.onEntry(message)
     else if (message.type === 'beat') this.onBeat(message)
     else this.options.onMessage(message)
+  }
+
+  private onEntry({ plugin, level, text, fields }: Extract<FromWorker, { type: 'entry' }>): void {
+    const log = this.options.logOf(plugin)
+    if (fields === undefined) log[level](text)
+    else log[level](JSON.parse(fields) as object, text === '' ? undefined : text)
   }
 
   private onBeat(memory: WorkerMemory): void {

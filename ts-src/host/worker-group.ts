@@ -2,7 +2,8 @@
 import type { PluginState, PluginStatus } from '../bridge/messages.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { HostedPlugin, WorkerPlan } from './hosted-plugin.js'
-import type { Logger, LogSink } from './log.js'
+import type { LogSink } from './log-lines.js'
+import { createLogger, type Logger } from './log.js'
 import { PluginWorker, type WorkerMemory } from './plugin-worker.js'
 import { kCrashWindowMs, kMostCrashes, RestartPolicy } from './restart-policy.js'
 import type { FromWorker } from './worker-messages.js'
@@ -28,6 +29,7 @@ interface Member {
 
 export class WorkerGroup {
   private readonly members: readonly Member[]
+  private readonly logs = new Map<string, Logger>()
   private readonly policy = new RestartPolicy()
   private worker: PluginWorker | undefined
   private timer: NodeJS.Timeout | undefined
@@ -78,6 +80,7 @@ export class WorkerGroup {
       limits: plan.limits,
       heartbeat,
       sink,
+      logOf: (name) => this.logOf(name),
       onMessage: (message) => this.onMessage(message),
       onEnd: (crash) => this.onEnd(crash),
     })
@@ -93,6 +96,14 @@ export class WorkerGroup {
     clearTimeout(this.timer)
     this.set('unloading', reason)
     await this.worker?.stop(reason, deadlineMs)
+  }
+
+  private logOf(name: string): Logger {
+    const known = this.logs.get(name)
+    if (known !== undefined) return known
+    const log = createLogger({ name, level: this.options.logLevel, sink: this.options.sink })
+    this.logs.set(name, log)
+    return log
   }
 
   private onMessage(message: Extract<FromWorker, { type: 'active' | 'failed' }>): void {

@@ -28,6 +28,14 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'beat'; readonly heapBytes: number; readonly externalBytes: number; readonly inFlight: number }
   | { readonly type: 'log'; readonly line: string }
+  /** An entry of a plugin's log; `fields` is JSON. */
+  | {
+      readonly type: 'entry'
+      readonly plugin: string
+      readonly level: 'debug' | 'info' | 'warn' | 'error'
+      readonly text: string
+      readonly fields?: string
+    }
   /** The plugin serves; `problems` are commands that the server did not take. */
   | { readonly type: 'active'; readonly plugin: string; readonly problems: readonly CommandProblem[] }
   /** The plugin could not be started. */

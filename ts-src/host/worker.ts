@@ -8,8 +8,9 @@ import type { PluginDefinition } from '../sdk/define-plugin.js'
 import { endsWithin } from './deadline.js'
 import { HostError, thrownText } from './errors.js'
 import { LaneRuntime } from './lane-runtime.js'
-import { consoleLine, createLogger, limitLines, type LogSink } from './log.js'
+import { consoleLine, limitRate } from './log-lines.js'
 import { kTeardownMs, PluginRuntime } from './plugin-runtime.js'
+import { createWorkerLogger } from './worker-log.js'
 import {
   kLaneEndedExit,
   type FromWorker,
@@ -24,7 +25,7 @@ const kConsoleMethods = ['log', 'info', 'warn', 'error', 'debug'] as const
 
 class PluginThread {
   private readonly plugins: PluginRuntime[] = []
-  private readonly sink: LogSink
+  private readonly postLog: (message: FromWorker) => void
   private runtime: LaneRuntime | undefined
   private stopping = false
 
@@ -32,14 +33,18 @@ class PluginThread {
     private readonly start: WorkerStart,
     private readonly port: MessagePort,
   ) {
-    this.sink = limitLines((line) => this.post({ type: 'log', line }), kLogLines)
+    this.postLog = limitRate(
+      (message) => this.post(message),
+      kLogLines,
+      (line) => ({ type: 'log', line }),
+    )
     port.on('message', (message: ToWorker) => this.onMessage(message))
   }
 
   async run(): Promise<void> {
     const { socketPath, label, plugins } = this.start
     for (const method of kConsoleMethods) {
-      console[method] = (...args: unknown[]) => this.sink(consoleLine(label, method, args))
+      console[method] = (...args: unknown[]) => this.postLog({ type: 'log', line: consoleLine(label, method, args) })
     }
     shareSdk()
     const lane = await connectLane({ socketPath, kind: 'plugins', label })
@@ -51,7 +56,7 @@ class PluginThread {
   }
 
   private async startPlugin(plugin: WorkerPlugin, lane: Lane, runtime: LaneRuntime): Promise<void> {
-    const log = createLogger({ name: plugin.name, level: this.start.logLevel, sink: this.sink })
+    const log = createWorkerLogger(plugin.name, this.start.logLevel, this.postLog)
     try {
       const compiled = compilePlugin(await importPlugin(plugin))
       const runtimeOfPlugin = new PluginRuntime({
