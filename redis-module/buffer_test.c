@@ -119,6 +119,22 @@ static void gives_memory_back(void) {
     buffer_free(&b);
 }
 
+/* What is left is moved to the front only where the two places do not overlap. */
+static void moves_without_overlap(void) {
+    for (int more = -1; more <= 1; more++) {
+        Buffer b = {0};
+        uint8_t bytes[4096];
+        for (int i = 0; i < 4096; i++) bytes[i] = (uint8_t)(i * 7);
+        buffer_put(&b, bytes, 1);
+        size_t capacity = b.capacity, consumed = capacity / 2 - 1, left = consumed + (size_t)more;
+        buffer_put(&b, bytes + 1, consumed + left - 1);
+        buffer_consume(&b, consumed);
+        buffer_reserve(&b, capacity - left);
+        CHECK(buffer_length(&b) == left && memcmp(buffer_front(&b), bytes + consumed, left) == 0, "other bytes");
+        buffer_free(&b);
+    }
+}
+
 static void queue_stays_small(void) {
     Buffer b = {0};
     uint8_t bytes[1000] = {0};
@@ -135,6 +151,7 @@ int main(void) {
     check_run("buffer: does what a plain array does under random operations", random_operations);
     check_run("buffer: an empty one has no memory and can be freed twice", empty_buffer);
     check_run("buffer: gives its memory back when emptied after it grew beyond 1 MiB", gives_memory_back);
+    check_run("buffer: moves what is left only where that does not overlap", moves_without_overlap);
     check_run("buffer: does not grow when as much is consumed as is put in", queue_stays_small);
     return check_end();
 }

@@ -138,6 +138,18 @@ static void numbers_of_other_spellings(void) {
     }
 }
 
+static void long_numbers(void) {
+    for (int digits = 60; digits < 70; digits++) {
+        char text[80];
+        snprintf(text, sizeof(text), ",%0*d\r\n", digits, 1);
+        CHECK(text_is_value(text) == (digits < 64), "a double of %d characters", digits);
+        text[0] = ':';
+        CHECK(!text_is_value(text), "an integer of %d digits", digits);
+        text[0] = '(';
+        CHECK(text_is_value(text), "a big number of %d digits is refused", digits);
+    }
+}
+
 static void many_elements(void) {
     Buffer b = {0};
     buffer_put(&b, "*200000\r\n", 9);
@@ -232,6 +244,7 @@ int main(void) {
     check_run("resp: 32 levels and no more", nesting);
     check_run("resp: an empty array as the 33rd level is refused", nesting_33_with_an_empty_array_inside);
     check_run("resp: numbers are spelled as the server spells them", numbers_of_other_spellings);
+    check_run("resp: doubles have fewer than 64 characters, big numbers any number of them", long_numbers);
     check_run("resp: 200,000 elements", many_elements);
     check_run("resp: agrees with the reference on random values", against_reference);
     check_run("resp: tokens cover a value exactly", walk);
