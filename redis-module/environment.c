@@ -26,7 +26,8 @@ static bool same_name(const char *a, const char *b) {
     return strncmp(a, b, length) == 0 && b[length] == '=';
 }
 
-/* NUL-separated strings. No getline: on Valkey 9.1 `free` here is not the one that belongs to the C library's malloc. */
+/* NUL-separated strings. No getline: on Valkey 9.1 `free` here is not the one that belongs to the C library's malloc.
+ */
 static void add_from_kernel(List *list, const char *extra) {
     int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;

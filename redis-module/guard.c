@@ -177,7 +177,7 @@ void guard_leave(Request *request) {
 }
 
 void guard_again(Request *request) {
-    request->state = REQUEST_WAITING;
+    request_set_state(request, REQUEST_WAITING);
     request->has_reads = false;
     buffer_free(&request->reads);
     if (request->entry_count > 0)

@@ -38,6 +38,7 @@ typedef struct Lane {
 
     struct Request *pending; /* requests that this lane owes a RESULT, newest first */
     uint32_t pending_count;
+    uint32_t waiting_count; /* guarded requests that wait for their turn, not asked yet */
 
     struct Call *calls, **calls_end; /* CALLs to run before the server sleeps, oldest first */
     uint32_t call_count;

@@ -61,6 +61,12 @@ uint32_t request_count(void) {
     return in_flight;
 }
 
+void request_set_state(Request *request, RequestState state) {
+    if (request->state == REQUEST_WAITING) request->lane->waiting_count--;
+    if (state == REQUEST_WAITING) request->lane->waiting_count++;
+    request->state = state;
+}
+
 static void pending_add(Request *request) {
     Lane *lane = request->lane;
     request->next = lane->pending;
@@ -96,6 +102,7 @@ void request_release(Request *request) {
     hold_remove(request);
     if (request->guarded) guard_leave(request);
     drop_result(request);
+    request_set_state(request, REQUEST_FREE);
     buffer_free(&request->reads);
     arguments_free(&request->arguments);
     if (request->user) RedisModule_FreeString(NULL, request->user);
@@ -143,7 +150,7 @@ static void send_invoke(Request *request, RedisModuleString **argv, int argc, ui
         buffer_put(out, buffer_front(&request->reads), buffer_length(&request->reads));
     frame_end(out, begun);
     lane_written(request->lane);
-    request->state = REQUEST_ASKED;
+    request_set_state(request, REQUEST_ASKED);
     pending_add(request);
 }
 
@@ -489,7 +496,7 @@ static void end_blocked(Request *request, uint16_t why) {
     hold_remove(request);
     if (request->guarded) guard_leave(request);
     request->ended = true;
-    request->state = REQUEST_ANSWERED;
+    request_set_state(request, REQUEST_ANSWERED);
     if (request->by_key || request->unblocked) return;
     request->unblocked = true;
     RedisModule_UnblockClient(request->client, request);
@@ -631,7 +638,7 @@ const char *request_answer(Lane *lane, const Frame *frame) {
         guard_again(request);
         return NULL;
     }
-    request->state = REQUEST_ANSWERED;
+    request_set_state(request, REQUEST_ANSWERED);
     request->outcome = frame->code;
     request->result_flags = frame->flags;
     request->result = memory_alloc(frame->body_length ? frame->body_length : 1);
@@ -648,7 +655,7 @@ void request_fail(Request *request, const char *code_and_text) {
     pending_remove(request);
     drop_result(request);
     request->failure = memory_copy_string(code_and_text, strlen(code_and_text));
-    request->state = REQUEST_ANSWERED;
+    request_set_state(request, REQUEST_ANSWERED);
     wake(request);
 }
 
@@ -685,7 +692,7 @@ static int refuse_overload(RedisModuleCtx *ctx, Command *command) {
 
 /* A waiting client costs the server about 36 KB: at most a quarter of maxmemory goes to them. */
 static bool too_many_in_flight(const Lane *lane) {
-    if (lane->pending_count >= (uint64_t)config.max_inflight) return true;
+    if (lane->pending_count + lane->waiting_count >= (uint64_t)config.max_inflight) return true;
     uint64_t limit = bridge_maxmemory() / 4 / (36 << 10);
     return limit && in_flight >= (limit < 64 ? 64 : limit);
 }
@@ -710,9 +717,9 @@ static RedisModuleString *user_of(RedisModuleCtx *ctx, uint64_t client_id) {
 static Request *request_new(RedisModuleCtx *ctx, Command *command, int context_flags) {
     const RouteCommand *route = command->route;
     Request *request = slot_take();
-    request->state = REQUEST_WAITING;
     request->command = command;
     request->lane = command->lane;
+    request_set_state(request, REQUEST_WAITING);
     request->client_id = RedisModule_GetClientId(ctx);
     request->db = RedisModule_GetSelectedDb(ctx);
     request->user = user_of(ctx, request->client_id);

@@ -78,6 +78,9 @@ int request_start(RedisModuleCtx *ctx, Command *command, RedisModuleString **arg
 Request *request_find(uint64_t id);
 uint64_t request_id(const Request *request);
 
+/* WAITING requests keep their lane: it fails them before it goes. */
+void request_set_state(Request *request, RequestState state);
+
 /* Takes a RESULT. Returns NULL, or what is wrong with it (a protocol error). */
 const char *request_answer(Lane *lane, const Frame *frame);
 
