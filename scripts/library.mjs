@@ -58,6 +58,15 @@ export async function buildTests() {
   return await compileIfChanged('build/test', inputs, 'test/tsconfig.json')
 }
 
+/** Where the files of an output folder come from. */
+const sources = { lib: 'ts-src', 'build/test': 'test', 'build/bench': '.' }
+
+/** Compiles bench/, and of test/ what it uses, into build/bench/. */
+export async function buildBench() {
+  const inputs = ['package.json', 'tsconfig.json', 'ts-src', 'test/helpers', 'bench']
+  return await compileIfChanged('build/bench', inputs, 'bench/tsconfig.json')
+}
+
 async function compileIfChanged(output, inputs, project) {
   const stampPath = join(rootFolder, 'build', `${output.replace('/', '-')}.stamp`)
   const stamp = contentHash(inputs)
@@ -65,10 +74,10 @@ async function compileIfChanged(output, inputs, project) {
   if (existsSync(outputFolder) && existsSync(stampPath) && readFileSync(stampPath, 'utf8') === stamp) return true
   console.error(`ferrite: compiling ${output}/ (tsc)`)
   // Files whose source is gone would otherwise stay, be run and be shipped.
-  rmStale(outputFolder, join(rootFolder, output === 'lib' ? 'ts-src' : 'test'))
+  rmStale(outputFolder, join(rootFolder, sources[output]))
   mkdirSync(dirname(stampPath), { recursive: true })
   // tsc believes its own notes about what it has written, not the disk.
-  const notes = output === 'lib' ? 'build/tsc.tsbuildinfo' : 'build/test.tsbuildinfo'
+  const notes = { lib: 'build/tsc.tsbuildinfo' }[output] ?? `${output}.tsbuildinfo`
   if (!existsSync(outputFolder)) rmSync(join(rootFolder, notes), { force: true })
   const code = await runHere(process.execPath, [join(rootFolder, 'node_modules/typescript/bin/tsc'), '-p', project])
   if (code === 0) writeFileSync(stampPath, stamp)
