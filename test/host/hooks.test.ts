@@ -32,6 +32,7 @@ test('key events: are subscribed as the hook says and handed to it with all that
           key: ['user:*', 'x'],
           events: ['set', 'expired'],
           ownWrites: true,
+          oldValue: true,
           handler: (ctx) => void seen.push(ctx),
         }),
         second: onKey({ onReplica: true, handler: () => undefined }),
@@ -39,7 +40,7 @@ test('key events: are subscribed as the hook says and handed to it with all that
     }),
   )
   t.deepEqual(lane.attached('hooks')?.subscriptions, [
-    { id: 1, flags: 1, events: ['set', 'expired'], keys: [Buffer.from('user:*'), Buffer.from('x')] },
+    { id: 1, flags: 5, events: ['set', 'expired'], keys: [Buffer.from('user:*'), Buffer.from('x')] },
     { id: 2, flags: 2, events: [], keys: [] },
   ])
   lane.send(

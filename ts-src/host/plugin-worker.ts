@@ -87,7 +87,9 @@ export class PluginWorker implements Beating {
   }
 
   stuck(ms: number): void {
-    this.kill(`no answer for ${(ms / 1000).toFixed(0)} s: an endless loop, or a call that blocks the thread`)
+    this.kill(
+      `no answer for ${(ms / 1000).toFixed(0)} s: an endless loop, a call that blocks the thread, or a full heap`,
+    )
   }
 
   /** Ends the thread at once; it counts as a crash. */
