@@ -301,8 +301,11 @@ static const char *handle_detach(Lane *lane, const Frame *frame) {
     if (!reader_done(&reader)) return "protocol error: malformed DETACH";
     char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
     char *why = memory_copy_string((const char *)reason.bytes, reason.length);
-    command_detach(lane, name, why);
-    events_unsubscribe(lane, name);
+    /* The supervisor speaks for a plugin whose own lane cannot any more. */
+    command_detach(lane->kind == LANE_CONTROL ? NULL : lane, name, why);
+    for (Lane *served = lane_list; served; served = served->next) {
+        if (lane->kind == LANE_CONTROL || served == lane) events_unsubscribe(served, name);
+    }
     memory_free(name);
     memory_free(why);
     return NULL;
