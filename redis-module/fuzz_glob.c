@@ -7,7 +7,7 @@
 #include "testing/require.h"
 #include "testing/vectors.h"
 
-enum { STEPS = 200000 };
+enum { STEPS = 10000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
