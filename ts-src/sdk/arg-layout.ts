@@ -33,6 +33,8 @@ type Begin = KeySpec['begin']
 class Layout {
   readonly keySpecs: KeySpec[] = []
   readonly modes: KeyMode[] = []
+  /** Arguments of kind numkeys that stand at a fixed position. */
+  readonly counted: { readonly slot: Slot; readonly position: number }[] = []
   readonly positions = new Map<string, number>()
   readonly lastPositions = new Map<string, number>()
 
@@ -107,6 +109,7 @@ class Documenter {
   private numkeys(slot: Slot, begin: Begin | undefined): readonly ArgDoc[] {
     if (begin === undefined) refuseKey(slot, 'the place of these keys varies')
     const key = this.layout.add(slot.spec.mode ?? 'rw', begin, { kind: 'keynum', index: 0, first: 1, step: 1 })
+    if (begin.kind === 'index') this.layout.counted.push({ slot, position: begin.position })
     return [
       { name: 'numkeys', type: 'integer', flags: [] },
       { name: 'key', type: 'key', flags: ['multiple'], key },
@@ -204,6 +207,9 @@ export function layOut(sequence: Sequence, nameWords: number): ArgLayout {
     return [documenter.one(slot, begin, rangeOf(slot, 1, stage.tailWords), stage.tailWords)]
   })
   const words = nameWords + sequence.leastWords
+  // Servers up to Redis 8.0 and Valkey 9 crash on a call that leaves out the count which a key spec points to.
+  const missing = layout.counted.find((counted) => counted.position >= words)
+  if (missing !== undefined) refuseKey(missing.slot, 'it can be left out: give it a token, or make it required')
   return {
     arity: sequence.leastWords === sequence.mostWords ? words : -words,
     keySpecs: layout.keySpecs,

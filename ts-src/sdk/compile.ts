@@ -125,7 +125,7 @@ function checkFunction(path: string, value: unknown): void {
 }
 
 function checkText(path: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && !/[\r\n]/.test(value)) return value
+  if (typeof value === 'string' && value !== '' && !/[\r\n\0]/.test(value)) return value
   return fail(path, 'must be one line of text')
 }
 
