@@ -241,9 +241,9 @@ static bool parse_plugin(Parser *p) {
 }
 
 static bool parse_command_flags(Parser *p, RouteCommand *command) {
-    static const char *const known[] = {"write",         "readonly",    "deny-oom",      "fast",
-                                        "admin",         "allow-stale", "no-monitor",    "no-slowlog",
-                                        "allow-loading", "pubsub",      "may-replicate", NULL};
+    static const char *const known[] = {"write",         "readonly",          "deny-oom",   "fast",          "admin",
+                                        "allow-stale",   "no-monitor",        "no-slowlog", "allow-loading", "pubsub",
+                                        "may-replicate", "no-mandatory-keys", NULL};
     const char *parts[16];
     int count = split_value(p, find_word(p, "flags"), ',', parts, 16);
     if (count < 0) return fail(p, "more than 16 flags");

@@ -308,6 +308,18 @@ test(
   /^commands\.A\.args\.b: its place varies, so Redis could not tell/,
 )
 test(
+  'a number of keys that a call can leave out, on which servers crash',
+  refused,
+  one({ keys: arg.numkeys().optional() }),
+  /^commands\.A\.args\.keys: it can be left out: give it a token/,
+)
+test(
+  'a number of keys in an optional block, on which servers crash',
+  refused,
+  one({ more: arg.block({ keys: arg.numkeys() }).optional() }),
+  /^commands\.A\.args\.more\.keys: it can be left out: give it a token/,
+)
+test(
   'a key with a repeated token',
   refused,
   one({ a: arg.key().token('K').multiple({ repeatToken: true }) }),
