@@ -130,3 +130,12 @@ test('reply: errors and verbatim strings arrive as they were sent', (t) => {
     }),
   )
 })
+
+test('reply: what ctx.call gave can be the reply', (t) => {
+  const value: RespValue = [
+    new RespMap([['a', new RespSet([1, Buffer.from('b')])]]),
+    new RespVerbatim('mkd', Buffer.from('# c')),
+    new RespError('WRONGTYPE', 'no'),
+  ]
+  t.is(encoded(value), '*3 %1 $1 a ~2 :1 $1 b =7 mkd:# c -WRONGTYPE no ')
+})

@@ -19,6 +19,7 @@ import {
   respSlot,
   respVerbatim,
 } from '../bridge/resp.js'
+import { RespError, RespMap, RespSet, RespVerbatim } from '../bridge/resp-value.js'
 import { PluginError } from './plugin-error.js'
 import { CommitResult, ReplyMarker } from './reply.js'
 
@@ -83,6 +84,11 @@ function encodeItems(w: ByteWriter, items: readonly unknown[], depth: number): v
   for (let index = 0; index < items.length; index++) encodeItem(w, items[index], depth, index)
 }
 
+function encodeSet(w: ByteWriter, items: readonly unknown[], depth: number): void {
+  respSet(w, items.length)
+  encodeItems(w, items, depth)
+}
+
 function encodeEntries(w: ByteWriter, entries: readonly (readonly [unknown, unknown])[], depth: number): void {
   respMap(w, entries.length)
   entries.forEach(([key, value], index) => {
@@ -128,11 +134,7 @@ function encodeMarker(w: ByteWriter, marker: ReplyMarker, depth: number): void {
   else if (kind === 'double') respDouble(w, Number(value))
   else if (kind === 'bigNumber') respBigNumber(w, value as bigint)
   else if (kind === 'map') encodeEntries(w, value as readonly (readonly [unknown, unknown])[], depth)
-  else {
-    const items = value as readonly unknown[]
-    respSet(w, items.length)
-    encodeItems(w, items, depth)
-  }
+  else encodeSet(w, value as readonly unknown[], depth)
 }
 
 function asBuffer(value: Uint8Array): Buffer {
@@ -143,6 +145,8 @@ function encodeObject(w: ByteWriter, value: object, depth: number): void {
   if (value instanceof Uint8Array) respBulk(w, asBuffer(value))
   else if (value instanceof CommitResult) respSlot(w, value.index)
   else if (value instanceof PluginError) respError(w, value.code, value.text)
+  else if (value instanceof RespError) respError(w, value.code, value.message)
+  else if (value instanceof RespVerbatim) respVerbatim(w, value.format, value.text)
   else if (depth > kMaxNesting) throw new ReplyError(`is nested deeper than ${kMaxNesting} levels (a cycle?)`)
   else encodeAggregate(w, value, depth + 1)
 }
@@ -155,10 +159,10 @@ function encodeAggregate(w: ByteWriter, value: object, depth: number): void {
     encodeItems(w, value, depth)
   } else if (value instanceof ReplyMarker) encodeMarker(w, value, depth)
   else if (value instanceof Map) encodeEntries(w, [...value], depth)
-  else if (value instanceof Set) {
-    respSet(w, value.size)
-    encodeItems(w, [...value], depth)
-  } else refuse(value)
+  else if (value instanceof RespMap) encodeEntries(w, value.entries, depth)
+  else if (value instanceof Set) encodeSet(w, [...value], depth)
+  else if (value instanceof RespSet) encodeSet(w, value.items, depth)
+  else refuse(value)
 }
 
 function encodeValue(w: ByteWriter, value: unknown, depth: number): void {
@@ -172,7 +176,8 @@ function encodeValue(w: ByteWriter, value: unknown, depth: number): void {
 }
 
 /**
- * Writes a handler's result as one RESP3 value; results of `ctx.commit` become `@n`.
+ * Writes a handler's result as one RESP3 value; results of `ctx.commit` become `@n`, what `ctx.call` gave goes out as it
+ * came in.
  *
  * @throws ReplyError for a value that RESP cannot carry (`undefined`, functions, promises, class instances, more than
  *   32 levels); the writer is then as it was before
