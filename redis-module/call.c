@@ -201,7 +201,12 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
     if (class == INNER_REFUSED) return refuse(error, "ERR plugins may not call '%s'", name);
     bool may_write = !bits || (bits & INNER_WRITES);
     if (may_write && (mode & CALL_MODE_READ_ONLY) && bits) {
-        return refuse(error, "ERR '%s' may write, but only reads are possible here", name);
+        return refuse(error,
+                      mode & CALL_MODE_NESTED
+                          ? "ERR '%s' may write, but only reads are possible here: in transactions and scripts a "
+                            "plugin writes with ctx.commit"
+                          : "ERR '%s' may write, but this plugin command is declared as read-only",
+                      name);
     }
     /* A write during CLIENT PAUSE or a failover aborts the server when it propagates. */
     if (may_write && bits && RedisModule_AvoidReplicaTraffic()) {

@@ -13,11 +13,12 @@
 #include "server.h"
 
 enum {
-    CALL_MODE_AS_USER = 1,    /* check the ACL of the context's user (RM_Call's C) */
-    CALL_MODE_READ_ONLY = 2,  /* refuse what may write */
-    CALL_MODE_RESP3 = 4,      /* reply with RESP3 types */
-    CALL_MODE_IN_SCRIPT = 8,  /* a script runs: never start another */
-    CALL_MODE_UNATTENDED = 16 /* no client command preceded it: look at maxmemory here */
+    CALL_MODE_AS_USER = 1,     /* check the ACL of the context's user (RM_Call's C) */
+    CALL_MODE_READ_ONLY = 2,   /* refuse what may write */
+    CALL_MODE_RESP3 = 4,       /* reply with RESP3 types */
+    CALL_MODE_IN_SCRIPT = 8,   /* a script runs: never start another */
+    CALL_MODE_UNATTENDED = 16, /* no client command preceded it: look at maxmemory here */
+    CALL_MODE_NESTED = 32      /* while the main thread waits for a plugin: for the text of a refusal */
 };
 
 enum { CALL_ERROR_SIZE = 256 };

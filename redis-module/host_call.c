@@ -23,6 +23,7 @@ typedef struct Call {
 typedef struct Caller { /* on whose behalf */
     RedisModuleUser *user;
     bool owned; /* to be freed here */
+    bool reads; /* a command that is declared as read-only writes nothing, as whomever it calls */
     int db;
 } Caller;
 
@@ -117,16 +118,35 @@ static void run_commands(RedisModuleCtx *ctx, Lane *lane, uint64_t id, Reader *r
     buffer_free(&replies);
 }
 
+static void run_nested_as_plugin(Request *request, Lane *lane, uint64_t id, Slice plugin, Reader *reader, int mode) {
+    char error[CALL_ERROR_SIZE];
+    bool owned;
+    RedisModuleUser *user = plugin_user(plugin, &owned, error);
+    if (!user) {
+        answer_refused(lane, id, error);
+        return;
+    }
+    RedisModule_SetContextUser(request->ctx, user);
+    run_commands(request->ctx, lane, id, reader, mode | CALL_MODE_AS_USER);
+    RedisModule_SetContextUser(request->ctx, NULL);
+    if (owned) RedisModule_FreeModuleUser(user);
+}
+
 static void run_for_sync_request(Lane *lane, const Frame *frame) {
     Request *request = request_waiting_sync();
     Reader reader = reader_of(frame->body, frame->body_length);
     reader_u64(&reader);
-    reader_string(&reader);
+    Slice plugin = reader_string(&reader);
     reader_u32(&reader);
-    int mode = CALL_MODE_READ_ONLY | (request->user ? CALL_MODE_AS_USER : 0);
+    int mode = CALL_MODE_READ_ONLY | CALL_MODE_NESTED;
     if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
     if (frame->flags & CALL_RESP3) mode |= CALL_MODE_RESP3;
-    run_commands(request->ctx, lane, frame->id, &reader, mode);
+    if (frame->flags & CALL_AS_PLUGIN) {
+        run_nested_as_plugin(request, lane, frame->id, plugin, &reader, mode);
+    } else {
+        if (request->user) mode |= CALL_MODE_AS_USER;
+        run_commands(request->ctx, lane, frame->id, &reader, mode);
+    }
     lane_flush(lane);
 }
 
@@ -140,6 +160,7 @@ static bool find_caller(const Lane *lane, const Call *call, uint64_t id, Slice p
         return false;
     }
     caller->db = request ? request->db : (int)db;
+    caller->reads = request && request->command->route && request->command->route->read_only;
     if (request && request->user && !(call->flags & CALL_AS_PLUGIN)) {
         caller->user = RedisModule_GetModuleUserFromUserName(request->user);
         caller->owned = true;
@@ -181,6 +202,7 @@ static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
         RedisModule_SetContextUser(ctx, caller.user);
         events_set_origin((const char *)plugin.bytes, plugin.length);
         int mode = CALL_MODE_AS_USER | CALL_MODE_UNATTENDED | (call->flags & CALL_RESP3 ? CALL_MODE_RESP3 : 0);
+        if (caller.reads) mode |= CALL_MODE_READ_ONLY;
         run_commands(ctx, lane, call->id, &reader, mode);
         events_set_origin(NULL, 0);
         RedisModule_SetContextUser(ctx, NULL);

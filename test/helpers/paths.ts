@@ -13,3 +13,8 @@ export function testFile(path: string): string {
 export function example(name: string): string {
   return join(packageRoot, 'examples', name)
 }
+
+/** A plugin of the tests, in test/fixtures/plugins/. */
+export function fixturePlugin(name: string): string {
+  return testFile(`fixtures/plugins/${name}.ts`)
+}

@@ -130,10 +130,15 @@ export class TestServer implements AsyncDisposable {
     this.process.kill(signal)
   }
 
-  /** Ends the process (SIGTERM), keeps the folder, closes the clients. */
-  async stop(): Promise<ServerExit> {
+  /** Disconnects the clients that `client` made. */
+  closeClients(): void {
     for (const client of this.#clients) client.disconnect()
     this.#clients.clear()
+  }
+
+  /** Ends the process (SIGTERM), keeps the folder, closes the clients. */
+  async stop(): Promise<ServerExit> {
+    this.closeClients()
     return await this.process.stop()
   }
 
