@@ -189,6 +189,29 @@ static const char *call_format(InnerClass class, int mode) {
     return format;
 }
 
+/* ===== On whose behalf ===== */
+
+static RedisModuleUser *standing_in_for;
+
+void call_as(RedisModuleCtx *ctx, RedisModuleUser *user) {
+    RedisModule_SetContextUser(ctx, user);
+    standing_in_for = user;
+}
+
+/* Redis 7.0 crashes when it refuses a call of a context that has no client (it logs the client's user), and gives the
+ * refusal another code than its commands do. */
+static bool refuses_badly(void) {
+    return !RedisModule_BlockClientSetPrivateData; /* new in 7.2 */
+}
+
+static bool is_forbidden(const Arguments *arguments, int mode) {
+    return (mode & CALL_MODE_AS_USER) && standing_in_for && refuses_badly() &&
+           RedisModule_ACLCheckCommandPermissions(standing_in_for, arguments->values, arguments->count) !=
+               REDISMODULE_OK;
+}
+
+/* ===== Running ===== */
+
 static RedisModuleCallReply *refuse(char *error, const char *format, const char *name) {
     snprintf(error, CALL_ERROR_SIZE, format, name);
     return NULL;
@@ -215,6 +238,8 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
     if ((bits & INNER_DENY_OOM) && (mode & CALL_MODE_UNATTENDED) && RedisModule_GetUsedMemoryRatio() > 1.0f) {
         return refuse(error, "OOM '%s' not allowed when used memory > 'maxmemory'.", name);
     }
+    static const char *const forbidden = "NOPERM this user has no permissions to run '%s' with these arguments";
+    if (bits && is_forbidden(arguments, mode)) return refuse(error, forbidden, name);
     errno = 0;
     RedisModuleCallReply *reply =
         RedisModule_Call(ctx, RedisModule_StringPtrLen(arguments->values[0], NULL), call_format(class, mode),
@@ -224,6 +249,10 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
         cluster_redirect(ctx, arguments, error)) {
         RedisModule_FreeCallReply(reply);
         return NULL;
+    }
+    if (reply && reason == EACCES && refuses_badly()) {
+        RedisModule_FreeCallReply(reply);
+        return refuse(error, forbidden, name);
     }
     if (!reply) snprintf(error, CALL_ERROR_SIZE, "ERR '%s' was not run: %s", name, strerror(reason));
     return reply;

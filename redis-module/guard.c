@@ -229,10 +229,10 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
         snprintf(error, CALL_ERROR_SIZE, "NOPERM the user of this connection does not exist any more");
         return false;
     }
-    if (user) RedisModule_SetContextUser(ctx, user);
+    if (user) call_as(ctx, user);
     bool ok = request_read(ctx, request, request->arguments.values, request->arguments.count, &request->reads, error);
     if (user) {
-        RedisModule_SetContextUser(ctx, NULL);
+        call_as(ctx, NULL);
         RedisModule_FreeModuleUser(user);
     }
     return ok;

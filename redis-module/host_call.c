@@ -126,9 +126,9 @@ static void run_nested_as_plugin(Request *request, Lane *lane, uint64_t id, Slic
         answer_refused(lane, id, error);
         return;
     }
-    RedisModule_SetContextUser(request->ctx, user);
+    call_as(request->ctx, user);
     run_commands(request->ctx, lane, id, reader, mode | CALL_MODE_AS_USER);
-    RedisModule_SetContextUser(request->ctx, NULL);
+    call_as(request->ctx, NULL);
     if (owned) RedisModule_FreeModuleUser(user);
 }
 
@@ -199,13 +199,13 @@ static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
     if (!wait && RedisModule_SelectDb(ctx, caller.db) != REDISMODULE_OK) {
         answer_refused(lane, call->id, "ERR DB index is out of range");
     } else if (!wait) {
-        RedisModule_SetContextUser(ctx, caller.user);
+        call_as(ctx, caller.user);
         events_set_origin((const char *)plugin.bytes, plugin.length);
         int mode = CALL_MODE_AS_USER | CALL_MODE_UNATTENDED | (call->flags & CALL_RESP3 ? CALL_MODE_RESP3 : 0);
         if (caller.reads) mode |= CALL_MODE_READ_ONLY;
         run_commands(ctx, lane, call->id, &reader, mode);
         events_set_origin(NULL, 0);
-        RedisModule_SetContextUser(ctx, NULL);
+        call_as(ctx, NULL);
     }
     if (caller.owned) RedisModule_FreeModuleUser(caller.user);
     return !wait;

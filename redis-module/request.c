@@ -357,7 +357,12 @@ static uint64_t sync_deadline(uint64_t client_id) {
     return clock_microseconds() + (left < timeout ? left : timeout);
 }
 
-/* Sends the request and waits for its RESULT. On failure `error` has "CODE text". */
+static bool read_afresh(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
+    buffer_free(&request->reads);
+    return request_read(ctx, request, argv, argc, &request->reads, error);
+}
+
+/* Sends the request with the reads that it has and waits for its RESULT. On failure `error` has "CODE text". */
 static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
     Lane *lane = request->lane;
     uint64_t from = clock_microseconds();
@@ -365,8 +370,6 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
     request->sync = true;
     request->answered = false;
     request->ctx = ctx;
-    buffer_free(&request->reads);
-    if (!request_read(ctx, request, argv, argc, &request->reads, error)) return false;
     send_invoke(request, argv, argc, request->invoke_flags | INVOKE_SYNC);
     lane_flush(lane);
     Request *outer = sync_request;
@@ -415,7 +418,8 @@ static int run_sync(RedisModuleCtx *ctx, Request *request, RedisModuleString **a
     if (!command->route->sync) {
         snprintf(error, sizeof(error), "ERR '%s' cannot run inside MULTI, scripts or other modules", command->name);
         reply_error_text(ctx, command, error);
-    } else if (!sync_possible(request, error) || !ask_and_wait(ctx, request, argv, argc, error)) {
+    } else if (!sync_possible(request, error) || !read_afresh(ctx, request, argv, argc, error) ||
+               !ask_and_wait(ctx, request, argv, argc, error)) {
         reply_error_text(ctx, command, error);
     } else {
         finish_sync(ctx, request);
@@ -445,7 +449,10 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request) {
         return REDISMODULE_ERR;
     }
     const Arguments *arguments = &request->arguments;
-    if (!sync_possible(request, error) || !ask_and_wait(ctx, request, arguments->values, arguments->count, error)) {
+    if (!read_afresh(ctx, request, arguments->values, arguments->count, error)) {
+        reply_error_text(ctx, request->command, error); /* such as WRONGTYPE: another try would end in the same way */
+    } else if (!sync_possible(request, error) ||
+               !ask_and_wait(ctx, request, arguments->values, arguments->count, error)) {
         snprintf(error, sizeof(error), "TRYAGAIN '%s': what it reads keeps changing", request->command->name);
         reply_error_text(ctx, request->command, error);
     } else {
