@@ -68,6 +68,8 @@ test('declaration: key specs follow from the keys', (t) => {
   t.deepEqual(keys({ text: arg.string().token('TEXT').optional(), to: arg.key('w').token('STORE').optional() }), [
     'OW+update+incomplete STORE@1 0/1',
   ])
+  // No word of the other option can be taken for the token, so the server can find the key by itself.
+  t.deepEqual(keys({ dry: arg.flag(), to: arg.key('w').token('STORE').optional() }), ['OW+update STORE@1 0/1'])
   t.deepEqual(keys({ a: arg.integer(), to: arg.key('w').optional() }), ['OW+update 2 0/1'])
 })
 

@@ -196,8 +196,8 @@ export function layOut(sequence: Sequence, nameWords: number): ArgLayout {
     for (const slot of slots) earliest += slotWords(slot)[0]
     if (stage.kind === 'options') {
       position = undefined
-      const isGuess = stage.slots.some(hasFreeText) && stage.slots.length > 1
-      return stage.slots.map((slot) => documenter.option(slot, isGuess))
+      const isGuess = (slot: Slot): boolean => stage.slots.some((other) => other !== slot && hasFreeText(other))
+      return stage.slots.map((slot) => documenter.option(slot, isGuess(slot)))
     }
     const { slot } = stage
     const begin: Begin | undefined = position === undefined ? undefined : { kind: 'index', position }
