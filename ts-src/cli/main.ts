@@ -3,10 +3,11 @@
 // pay for what `start` needs.
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { packageVersion } from '../setup/package-root.js'
 import { SetupError } from '../setup/setup-error.js'
 import { say } from './say.js'
+import type { Client } from './types.js'
 
 /** Runs the command line; resolves to the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -18,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addStart(program, (code) => (status = code))
   addSetup(program)
   addBuild(program, (code) => (status = code))
+  addTypes(program, (code) => (status = code))
   addDoctor(program, (code) => (status = code))
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -72,6 +74,22 @@ function addBuild(program: Command, setStatus: (code: number) => void): void {
     .action(async (source: string | undefined, options: { out?: string; pluginsDir?: string; stateDir?: string }) => {
       const { build } = await import('./build.js')
       setStatus(await build(source, options))
+    })
+}
+
+function addTypes(program: Command, setStatus: (code: number) => void): void {
+  const client = new Option('--client <name>', 'the client (default: each of them)').choices(['ioredis', 'node-redis'])
+  program
+    .command('types')
+    .description("write a module with methods and types for plugins' commands, for a Redis client")
+    .argument('[sources...]', 'plugin sources, built plugins, or folders of them')
+    .addOption(client)
+    .option('--plugins-dir <folder>', 'take the plugins that are installed there')
+    .requiredOption('--out <folder>', 'where the modules go')
+    .action(async (sources: string[], options: { client?: Client; pluginsDir?: string; out: string }) => {
+      const { types } = await import('./types.js')
+      const { client, ...rest } = options
+      setStatus(await types(sources, client === undefined ? rest : { ...rest, client: [client] }))
     })
 }
 
