@@ -42,6 +42,7 @@ export class PluginWorker implements Beating {
   private readonly worker: Worker
   private crash: string | undefined
   private stopping = false
+  private started = 0
   private aboveLimit = 0
   private lastMemory: WorkerMemory = { heapBytes: 0, externalBytes: 0 }
   private readonly ended: Promise<void>
@@ -115,7 +116,14 @@ export class PluginWorker implements Beating {
     if (message.type === 'log') this.options.sink(message.line)
     else if (message.type === 'entry') this.onEntry(message)
     else if (message.type === 'beat') this.onBeat(message)
-    else this.options.onMessage(message)
+    else this.onStarted(message)
+  }
+
+  /** From when all its plugins have started, the thread has no more time to answer than any other. */
+  private onStarted(message: Extract<FromWorker, { type: 'active' | 'failed' }>): void {
+    this.started++
+    if (this.started === this.options.start.plugins.length) this.options.heartbeat.beat(this)
+    this.options.onMessage(message)
   }
 
   private onEntry({ plugin, level, text, fields }: Extract<FromWorker, { type: 'entry' }>): void {
