@@ -121,7 +121,7 @@ static void send_event(Lane *lane, int class, int db, const char *event, const c
             }
             if (lane->events_missed) send_gap(lane);
             begun = frame_begin(out, FRAME_EVENT, 0, 0, ++lane->event_sequence);
-            buffer_put_u64(out, clock_milliseconds());
+            buffer_put_u64(out, clock_command_milliseconds());
             buffer_put_u32(out, (uint32_t)db);
             buffer_put_u8(out, origin_of(event));
             buffer_put_u8(out, has_old ? old_value.type : 0);

@@ -148,7 +148,7 @@ int guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv,
     if (request->by_key) request->wake_name = make_wake_name(request);
     request_block(ctx, request);
     if (request->entry_count == 0)
-        request_send(request, false);
+        request_send(request, false, moment_now());
     else if (request->has_reads)
         mark_ready(request->entries[0].queue);
     return REDISMODULE_OK;
@@ -254,6 +254,7 @@ static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *
 
 static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
     uint64_t stamp = ++batch_stamp;
+    Moment now = moment_now();
     Request *last = NULL; /* sent one step late: all but the last of a batch are marked as chained */
     long long size = 0;
     for (GuardEntry *entry = queue->front; entry && size < config.batch; entry = entry->after) {
@@ -261,11 +262,11 @@ static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
         if (!joins(request, stamp)) break;
         if (!provide_reads(ctx, request, last)) continue;
         request->batch_stamp = stamp;
-        if (last) request_send(last, true);
+        if (last) request_send(last, true, now);
         last = request;
         size++;
     }
-    if (last) request_send(last, false);
+    if (last) request_send(last, false, now);
 }
 
 void guard_before_sleep(RedisModuleCtx *ctx) {

@@ -42,6 +42,11 @@ uint64_t clock_milliseconds(void) {
     return (uint64_t)RedisModule_Milliseconds();
 }
 
+uint64_t clock_command_milliseconds(void) {
+    if (!RedisModule_CachedMicroseconds) return clock_milliseconds(); /* Redis 7.0 */
+    return (uint64_t)RedisModule_CachedMicroseconds() / 1000;
+}
+
 /* ===== What the server tells ===== */
 
 static void on_loop(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {

@@ -26,4 +26,8 @@ uint64_t clock_microseconds(void);
 /* Milliseconds since 1970, as the server counts them. */
 uint64_t clock_milliseconds(void);
 
+/* The same when the command that runs now was begun, which is the time that the server itself compares expiry with.
+ * Costs nothing; late by what the loop has done since when no command runs. */
+uint64_t clock_command_milliseconds(void);
+
 #endif

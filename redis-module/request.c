@@ -122,19 +122,22 @@ static size_t arguments_size(RedisModuleString **argv, int argc) {
     return size;
 }
 
-static uint32_t milliseconds_left(const Request *request) {
-    uint64_t now = clock_microseconds();
+Moment moment_now(void) {
+    return (Moment){.monotonic = clock_microseconds(), .unix_time = clock_milliseconds()};
+}
+
+static uint32_t milliseconds_left(const Request *request, uint64_t now) {
     return request->deadline > now ? (uint32_t)((request->deadline - now) / 1000) : 0;
 }
 
-static void send_invoke(Request *request, RedisModuleString **argv, int argc, uint8_t flags) {
+static void send_invoke(Request *request, RedisModuleString **argv, int argc, uint8_t flags, Moment now) {
     Buffer *out = &request->lane->out;
     size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->command->code, request_id(request));
     buffer_put_u64(out, request->client_id);
     buffer_put_u32(out, (uint32_t)request->db);
     buffer_put_u8(out, request->resp);
-    buffer_put_u64(out, clock_milliseconds());
-    buffer_put_u32(out, milliseconds_left(request));
+    buffer_put_u64(out, now.unix_time);
+    buffer_put_u32(out, milliseconds_left(request, now.monotonic));
     size_t length = 0;
     const char *user = request->user ? RedisModule_StringPtrLen(request->user, &length) : "";
     buffer_put_string(out, user, length);
@@ -154,11 +157,11 @@ static void send_invoke(Request *request, RedisModuleString **argv, int argc, ui
     pending_add(request);
 }
 
-void request_send(Request *request, bool chained) {
+void request_send(Request *request, bool chained, Moment now) {
     uint8_t flags = request->invoke_flags | INVOKE_GUARDED;
     if (request->attempts) flags |= INVOKE_RERUN;
     if (chained) flags |= INVOKE_CHAINED;
-    send_invoke(request, request->arguments.values, request->arguments.count, flags);
+    send_invoke(request, request->arguments.values, request->arguments.count, flags, now);
 }
 
 /* ===== Declared reads ===== */
@@ -370,7 +373,7 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
     request->sync = true;
     request->answered = false;
     request->ctx = ctx;
-    send_invoke(request, argv, argc, request->invoke_flags | INVOKE_SYNC);
+    send_invoke(request, argv, argc, request->invoke_flags | INVOKE_SYNC, moment_now());
     lane_flush(lane);
     Request *outer = sync_request;
     sync_request = request;
@@ -463,7 +466,8 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request) {
 
 static int answer_client(RedisModuleCtx *ctx, Request *request) {
     if (request->failure) {
-        reply_error_text(ctx, request->command, request->failure);
+        if (!request->timed_out) request->command->failed++;
+        RedisModule_ReplyWithError(ctx, request->failure);
         return REDISMODULE_OK;
     }
     if ((request->result_flags & RESULT_HAS_COMMIT) && RedisModule_AvoidReplicaTraffic()) {
@@ -509,17 +513,14 @@ static void end_blocked(Request *request, uint16_t why) {
     RedisModule_UnblockClient(request->client, request);
 }
 
-/* Also the answer to CLIENT UNBLOCK. */
-static int Request_Timeout(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+/* The answer to CLIENT UNBLOCK: deadlines are kept below. */
+static int Request_Unblocked(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     (void)argv, (void)argc;
     Request *request = request_of(ctx, RedisModule_GetBlockedClientHandle(ctx));
-    bool late = clock_microseconds() + 1000 >= request->deadline;
     char error[CALL_ERROR_SIZE];
-    snprintf(error, sizeof(error), late ? "TIMEOUT '%s' did not answer in time" : "UNBLOCKED '%s' was unblocked",
-             request->command->name);
+    snprintf(error, sizeof(error), "UNBLOCKED '%s' was unblocked", request->command->name);
     RedisModule_ReplyWithError(ctx, error);
-    if (late) request->command->timeouts++;
-    end_blocked(request, late ? CANCEL_TIMEOUT : CANCEL_UNBLOCKED);
+    end_blocked(request, CANCEL_UNBLOCKED);
     return REDISMODULE_OK;
 }
 
@@ -554,16 +555,19 @@ static Request *request_of(RedisModuleCtx *ctx, RedisModuleBlockedClient *client
     return RedisModule_DictGetC(requests_by_client, &client, sizeof(client), NULL);
 }
 
+static void watch_deadline(const Request *request);
+
+/* Without a timeout of the server's: its table of them costs more than the rest of blocking. */
 void request_block(RedisModuleCtx *ctx, Request *request) {
-    long long timeout = (long long)(request->deadline - request->started_at) / 1000;
     if (request->by_key) {
         request->client =
-            RedisModule_BlockClientOnKeysWithFlags(ctx, Request_Reply, Request_Timeout, Request_Free, timeout,
+            RedisModule_BlockClientOnKeysWithFlags(ctx, Request_Reply, Request_Unblocked, Request_Free, 0,
                                                    &request->wake_name, 1, request, REDISMODULE_BLOCK_UNBLOCK_DELETED);
     } else {
-        request->client = RedisModule_BlockClient(ctx, Request_Reply, Request_Timeout, Request_Free, timeout);
+        request->client = RedisModule_BlockClient(ctx, Request_Reply, Request_Unblocked, Request_Free, 0);
         remember_client(request);
     }
+    watch_deadline(request);
     RedisModule_SetDisconnectCallback(request->client, Request_Disconnected);
     RedisModule_BlockedClientMeasureTimeStart(request->client);
 }
@@ -676,6 +680,58 @@ void request_fail_lane(Lane *lane, const char *reason) {
     }
 }
 
+/* ===== Deadlines ===== */
+
+/* One timer for all, at the earliest deadline of when it was set. Most deadlines come in the order of their requests,
+ * so that a new one rarely has to move it. */
+static RedisModuleTimerID deadline_timer;
+static uint64_t deadline_next; /* 0: no timer is set */
+
+static void on_deadline(RedisModuleCtx *ctx, void *data);
+
+static void set_deadline_timer(uint64_t deadline, uint64_t now) {
+    deadline_next = deadline;
+    mstime_t wait = deadline > now ? (mstime_t)((deadline - now + 999) / 1000) : 0;
+    deadline_timer = RedisModule_CreateTimer(module_context, wait, on_deadline, NULL);
+}
+
+static void watch_deadline(const Request *request) {
+    if (deadline_next && deadline_next <= request->deadline) return;
+    if (deadline_next) RedisModule_StopTimer(module_context, deadline_timer, NULL);
+    set_deadline_timer(request->deadline, request->started_at);
+}
+
+/* False for what is about to be answered anyway, and for the request that the main thread waits for. */
+static bool can_time_out(const Request *request) {
+    if (request->state == REQUEST_FREE || request->sync || request->ended) return false;
+    return request->state != REQUEST_ANSWERED || request->held;
+}
+
+static void time_out(Request *request) {
+    char error[CALL_ERROR_SIZE];
+    snprintf(error, sizeof(error), "TIMEOUT '%s' did not answer in time", request->command->name);
+    if (request->state == REQUEST_ASKED) bridge_cancel(request->lane, request_id(request), CANCEL_TIMEOUT);
+    hold_remove(request);
+    request->timed_out = true;
+    request->command->timeouts++;
+    request_fail(request, error);
+}
+
+static void on_deadline(RedisModuleCtx *ctx, void *data) {
+    (void)ctx, (void)data;
+    uint64_t now = clock_microseconds(), next = 0;
+    for (uint32_t i = 0; i < slot_count; i++) {
+        Request *request = slots[i];
+        if (!can_time_out(request)) continue;
+        if (request->deadline <= now)
+            time_out(request);
+        else if (!next || request->deadline < next)
+            next = request->deadline;
+    }
+    deadline_next = 0;
+    if (next) set_deadline_timer(next, now);
+}
+
 void request_before_sleep(void) {
     budget_used = 0;
     budget_client = 0;
@@ -750,7 +806,8 @@ static int start_plain(RedisModuleCtx *ctx, Request *request, RedisModuleString 
         return REDISMODULE_OK;
     }
     request_block(ctx, request);
-    send_invoke(request, argv, argc, request->invoke_flags);
+    Moment begun = {.monotonic = request->started_at, .unix_time = clock_command_milliseconds()};
+    send_invoke(request, argv, argc, request->invoke_flags, begun);
     buffer_free(&request->reads);
     return REDISMODULE_OK;
 }

@@ -37,6 +37,7 @@ typedef struct Request {
     bool has_reads;
     bool ended;     /* replied, timed out or disconnected: only the free callback is still to come */
     bool unblocked; /* RM_UnblockClient was called, which must happen once */
+    bool timed_out; /* `failure` tells it */
     uint8_t invoke_flags;
     uint8_t resp;      /* 2 or 3 */
     uint16_t attempts; /* conflicts so far */
@@ -87,8 +88,15 @@ const char *request_answer(Lane *lane, const Frame *frame);
 /* Fails everything that `lane` owes, at once. */
 void request_fail_lane(Lane *lane, const char *reason);
 
+/* What an INVOKE says of the time. Read once for all that is sent together. */
+typedef struct Moment {
+    uint64_t monotonic; /* us */
+    uint64_t unix_time; /* ms */
+} Moment;
+Moment moment_now(void);
+
 /* Writes the INVOKE of a request whose reads are done into its lane. */
-void request_send(Request *request, bool chained);
+void request_send(Request *request, bool chained, Moment now);
 
 /* Blocks the request's client, on `wake_name` if `by_key`. */
 void request_block(RedisModuleCtx *ctx, Request *request);
