@@ -332,19 +332,32 @@ test('command: the signal fires with CANCEL, open calls are rejected and the res
   t.false(lane.all('RESULT').some(({ id }) => id === invoke.id))
 })
 
-test('command: the signal fires when the deadline passes', async (t) => {
+test('command: the signal fires when the deadline passes, and what is answered then is not sent', async (t) => {
+  let fired = 0
   const { lane } = await hostPlugin(
     t,
     definePlugin({
       name: 'deadline',
       commands: {
         'T.WAIT': simple(
-          (ctx) => new Promise<string>((resolve) => ctx.signal.addEventListener('abort', () => resolve('fired'))),
+          (ctx) =>
+            new Promise<string>((resolve) =>
+              ctx.signal.addEventListener('abort', () => {
+                fired++
+                resolve('late')
+              }),
+            ),
         ),
+        'T.NOW': simple(() => 'now'),
       },
     }),
   )
-  t.like(await lane.invoke('T.WAIT', [], { timeoutMs: 30 }), { reply: 'fired' })
+  const late = lane.invokeOf('T.WAIT', [], { timeoutMs: 30 })
+  lane.send(late)
+  await until(() => fired === 1)
+  t.like(await lane.invoke('T.NOW'), { reply: 'now' })
+  // Results keep their order: one of T.WAIT would have come before that one.
+  t.false(lane.received.some((message) => message.type === 'RESULT' && message.id === late.id))
 })
 
 test('lane: answers PING, and is closed by a frame that breaks the protocol', async (t) => {

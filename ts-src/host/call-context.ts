@@ -43,6 +43,8 @@ const kNoReads: Record<string, unknown> = Object.freeze({})
 export let commitOf: (ctx: CallContext) => readonly Argv[] | undefined
 /** The handler has ended: nothing can be committed any more. */
 export let endContext: (ctx: CallContext) => void
+/** The deadline has passed, or nobody waits any more. */
+export let isCancelled: (ctx: CallContext) => boolean
 /** Nobody waits for the reply any more: fires the signal, rejects open calls. */
 export let cancelContext: (ctx: CallContext, reason: CancelReason) => void
 
@@ -74,6 +76,7 @@ export class CallContext implements CommandContext {
   static {
     commitOf = (ctx) => ctx.#commit?.[kQueued]
     endContext = (ctx) => ctx.#end()
+    isCancelled = (ctx) => ctx.#cancelled !== undefined
     cancelContext = (ctx, reason) => ctx.#cancel(reason)
   }
 

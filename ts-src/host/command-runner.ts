@@ -19,7 +19,7 @@ import type { CompiledCommand } from '../sdk/compile.js'
 import { encodeReply, ReplyError } from '../sdk/encode-reply.js'
 import { PluginError } from '../sdk/plugin-error.js'
 import { BatchOverlay, readPlans, type ReadPlan } from './batch-overlay.js'
-import { CallContext, cancelContext, commitOf, endContext, type PluginBase } from './call-context.js'
+import { CallContext, cancelContext, commitOf, endContext, isCancelled, type PluginBase } from './call-context.js'
 
 /** A command that this lane serves. */
 interface Slot {
@@ -133,7 +133,9 @@ export class CommandRunner {
   /** Writes the outcome of an asynchronous handler, unless nobody waits for it any more. */
   private settle(run: Run, write: () => void): void {
     if (!this.pending.delete(run.id)) return
-    write()
+    // The handler's signal fires at the deadline: what it does then must not race the module's own timeout.
+    if (isCancelled(run.ctx)) endContext(run.ctx)
+    else write()
     this.lane.schedule()
   }
 
