@@ -26,6 +26,7 @@
 #include "info.h"
 #include "log.h"
 #include "memory.h"
+#include "message.h"
 #include "module.h"
 #include "request.h"
 
@@ -231,14 +232,16 @@ static bool same_token(Slice given) {
 }
 
 static const char *handle_hello(Lane *lane, const Frame *frame) {
+    if (frame->type != FRAME_HELLO) return "protocol error: the first frame is not HELLO";
     if (frame->code != FRAME_PROTOCOL_VERSION)
         return "the host speaks another version of the protocol (rebuild: npm start)";
+    const char *problem = message_problem(frame);
+    if (problem) return problem;
     Reader reader = reader_of(frame->body, frame->body_length);
     uint8_t kind = reader_u8(&reader);
     lane->host_pid = reader_u32(&reader);
     Slice label = reader_string(&reader);
     Slice given = reader_string(&reader);
-    if (!reader_done(&reader) || kind > LANE_PLUGINS) return "protocol error: malformed HELLO";
     if (!same_token(given)) return "wrong token";
     if (kind == LANE_CONTROL && lane_control()) return "there is a control lane already: only one host can serve";
     lane->kind = (LaneKind)kind;
@@ -263,14 +266,14 @@ void bridge_state_changed(void) {
 
 /* ===== Plugins ===== */
 
-static const char *handle_attach(Lane *lane, const Frame *frame) {
+static void handle_attach(Lane *lane, const Frame *frame) {
     Reader reader = reader_of(frame->body, frame->body_length);
     Slice plugin = reader_string(&reader);
     reader_string(&reader); /* version: STATUS tells it */
     uint32_t count = reader_count(&reader, 6);
     Buffer problems = {0};
     uint32_t problem_count = 0;
-    for (uint32_t i = 0; i < count && !reader.failed; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         Slice name = reader_string(&reader);
         uint16_t code = reader_u16(&reader);
         Command *command = command_named((const char *)name.bytes, name.length);
@@ -282,23 +285,18 @@ static const char *handle_attach(Lane *lane, const Frame *frame) {
         buffer_put_cstring(&problems, "it is not in the route table");
         problem_count++;
     }
-    const char *wrong = events_subscribe(lane, plugin, &reader);
-    if (!wrong && !reader_done(&reader)) wrong = "protocol error: malformed ATTACH";
-    if (!wrong) {
-        size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
-        buffer_put_u32(&lane->out, problem_count);
-        if (problem_count) buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
-        frame_end(&lane->out, begun);
-        lane_written(lane);
-    }
+    events_subscribe(lane, plugin, &reader);
+    size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
+    buffer_put_u32(&lane->out, problem_count);
+    buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
+    frame_end(&lane->out, begun);
+    lane_written(lane);
     buffer_free(&problems);
-    return wrong;
 }
 
-static const char *handle_detach(Lane *lane, const Frame *frame) {
+static void handle_detach(Lane *lane, const Frame *frame) {
     Reader reader = reader_of(frame->body, frame->body_length);
     Slice plugin = reader_string(&reader), reason = reader_string(&reader);
-    if (!reader_done(&reader)) return "protocol error: malformed DETACH";
     char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
     char *why = memory_copy_string((const char *)reason.bytes, reason.length);
     /* The supervisor speaks for a plugin whose own lane cannot any more. */
@@ -308,7 +306,6 @@ static const char *handle_detach(Lane *lane, const Frame *frame) {
     }
     memory_free(name);
     memory_free(why);
-    return NULL;
 }
 
 static void forget_plugins(void) {
@@ -326,12 +323,12 @@ static char *copy_slice(Slice slice) {
     return memory_copy_string((const char *)slice.bytes, slice.length);
 }
 
-static const char *handle_status(const Frame *frame) {
+static void handle_status(const Frame *frame) {
     Reader reader = reader_of(frame->body, frame->body_length);
     uint32_t count = reader_count(&reader, 17);
     forget_plugins();
     plugins = memory_zalloc(sizeof(PluginStatus) * (count ? count : 1));
-    for (uint32_t i = 0; i < count && !reader.failed; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         PluginStatus *plugin = &plugins[plugin_count++];
         plugin->name = copy_slice(reader_string(&reader));
         plugin->version = copy_slice(reader_string(&reader));
@@ -342,7 +339,6 @@ static const char *handle_status(const Frame *frame) {
         if (plugin->state != 1) command_explain(plugin->name, *plugin->reason ? plugin->reason : "plugin is starting");
     }
     host_was_ready = true;
-    return reader_done(&reader) ? NULL : "protocol error: malformed STATUS";
 }
 
 const PluginStatus *bridge_plugins(int *count) {
@@ -356,10 +352,9 @@ static struct {
     uint64_t id;
 } routes_question;
 
-static const char *handle_routes(const Frame *frame) {
+static void handle_routes(const Frame *frame) {
     routes_question.asked = true;
     routes_question.id = frame->id;
-    return frame->body_length ? "protocol error: ROUTES with a body" : NULL;
 }
 
 static uint32_t put_problem(Buffer *problems, const char *command, const char *problem) {
@@ -404,46 +399,55 @@ static void answer_routes(RedisModuleCtx *ctx) {
 
 /* ===== Frames ===== */
 
-static const char *handle_pong(Lane *lane, const Frame *frame) {
-    if (lane->ping_sent_at && frame->id == lane->ping_cookie) {
-        lane->last_round_trip = clock_microseconds() - lane->ping_sent_at;
-        lane->ping_sent_at = 0;
-        info_pong();
-    }
-    return frame->body_length ? "protocol error: PONG with a body" : NULL;
+static void handle_pong(Lane *lane, const Frame *frame) {
+    if (!lane->ping_sent_at || frame->id != lane->ping_cookie) return;
+    lane->last_round_trip = clock_microseconds() - lane->ping_sent_at;
+    lane->ping_sent_at = 0;
+    info_pong();
 }
 
-static const char *handle_ping(Lane *lane, const Frame *frame) {
-    if (frame->body_length) return "protocol error: PING with a body";
+static void handle_ping(Lane *lane, const Frame *frame) {
     frame_end(&lane->out, frame_begin(&lane->out, FRAME_PONG, 0, 0, frame->id));
     lane_written(lane);
-    return NULL;
+}
+
+static void handle_control_frame(const Frame *frame) {
+    if (frame->type == FRAME_STATUS)
+        handle_status(frame);
+    else
+        handle_routes(frame);
 }
 
 const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
-    if (!lane->greeted) {
-        return frame->type == FRAME_HELLO ? handle_hello(lane, frame) : "protocol error: the first frame is not HELLO";
-    }
-    bool control = lane->kind == LANE_CONTROL;
+    if (!lane->greeted) return handle_hello(lane, frame);
+    const char *problem = message_problem(frame);
+    if (problem) return problem;
     switch (frame->type) {
         case FRAME_RESULT:
-            return request_answer(lane, frame);
+            request_answer(lane, frame);
+            return NULL;
         case FRAME_CALL:
-            return host_call_take(lane, frame);
+            host_call_take(lane, frame);
+            return NULL;
         case FRAME_PING:
-            return handle_ping(lane, frame);
+            handle_ping(lane, frame);
+            return NULL;
         case FRAME_PONG:
-            return handle_pong(lane, frame);
+            handle_pong(lane, frame);
+            return NULL;
         case FRAME_ATTACH:
-            return handle_attach(lane, frame);
+            handle_attach(lane, frame);
+            return NULL;
         case FRAME_DETACH:
-            return handle_detach(lane, frame);
+            handle_detach(lane, frame);
+            return NULL;
         case FRAME_STATUS:
-            return control ? handle_status(frame) : "protocol error: STATUS on a lane that is not the control lane";
         case FRAME_ROUTES:
-            return control ? handle_routes(frame) : "protocol error: ROUTES on a lane that is not the control lane";
+            if (lane->kind != LANE_CONTROL) return "protocol error: only the control lane may say this";
+            handle_control_frame(frame);
+            return NULL;
         default:
-            return "protocol error: unknown frame type";
+            return "protocol error: a second HELLO";
     }
 }
 

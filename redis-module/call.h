@@ -36,7 +36,8 @@ void arguments_free(Arguments *arguments);
  * says why, "CODE text" without a dash. */
 RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, int mode, char *error);
 
-/* From now on commands run with CALL_MODE_AS_USER do so as this user, in a context that has no client; NULL ends that. */
+/* From now on commands run with CALL_MODE_AS_USER do so as this user, in a context that has no client; NULL ends that.
+ */
 void call_as(RedisModuleCtx *ctx, RedisModuleUser *user);
 
 /* True if the command may change the dataset or the replication stream; also for commands that do not exist. */

@@ -295,22 +295,17 @@ static Subscription *read_subscription(Slice plugin, Reader *reader) {
     return s;
 }
 
-const char *events_subscribe(Lane *lane, Slice plugin, Reader *reader) {
+void events_subscribe(Lane *lane, Slice plugin, Reader *reader) {
     char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
     events_unsubscribe(lane, name);
     memory_free(name);
     uint32_t count = reader_count(reader, 13);
-    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         Subscription *s = read_subscription(plugin, reader);
-        if (reader->failed) {
-            subscription_free(s);
-            break;
-        }
         s->next = lane->subscriptions;
         lane->subscriptions = s;
         subscribe_classes(s);
     }
-    return reader->failed ? "protocol error: malformed subscriptions" : NULL;
 }
 
 void events_unsubscribe(Lane *lane, const char *plugin) {

@@ -6,8 +6,8 @@
 #include "lane.h"
 #include "server.h"
 
-/* Reads the subscriptions of an ATTACH, replacing the plugin's earlier ones. Returns NULL or what is wrong. */
-const char *events_subscribe(Lane *lane, Slice plugin, Reader *reader);
+/* Reads the subscriptions of an ATTACH that message_problem has accepted; they replace the plugin's earlier ones. */
+void events_subscribe(Lane *lane, Slice plugin, Reader *reader);
 void events_unsubscribe(Lane *lane, const char *plugin);
 void events_drop(Lane *lane);
 

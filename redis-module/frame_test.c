@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "message.h"
 #include "resp.h"
 #include "testing/check.h"
 #include "testing/frame_copy.h"
@@ -40,11 +41,20 @@ static bool decodes(const Vector *vector, FrameSender sender, Buffer *out) {
            frame_copy(&frame, sender, out, is_value);
 }
 
+/* What the module says to it. */
+static const char *problem_of(const Vector *vector) {
+    Frame frame;
+    size_t size;
+    bool whole = frame_parse(vector->bytes, vector->length, &frame, &size) == FRAME_WHOLE && size == vector->length;
+    return whole ? message_problem(&frame) : "no frame";
+}
+
 static void good_vector(const Vector *vector) {
     FrameSender sender = of_kind(vector, "host-frame") ? SENT_BY_HOST : SENT_BY_MODULE;
     Buffer out = {0};
     bool ok = decodes(vector, sender, &out);
     CHECK(ok, "%s is refused", vector->name);
+    if (ok && sender == SENT_BY_HOST) CHECK(!problem_of(vector), "%s: %s", vector->name, problem_of(vector));
     CHECK(!ok || (buffer_length(&out) == vector->length && !memcmp(buffer_front(&out), vector->bytes, vector->length)),
           "%s is encoded differently", vector->name);
     buffer_free(&out);
@@ -54,6 +64,7 @@ static void bad_vector(const Vector *vector) {
     FrameSender sender = of_kind(vector, "bad-host-frame") ? SENT_BY_HOST : SENT_BY_MODULE;
     Buffer out = {0};
     CHECK(!decodes(vector, sender, &out), "%s is taken for a frame", vector->name);
+    if (sender == SENT_BY_HOST) CHECK(problem_of(vector), "%s is taken for a message", vector->name);
     buffer_free(&out);
 }
 

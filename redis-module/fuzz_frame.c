@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "message.h"
 #include "resp.h"
 #include "testing/frame_copy.h"
 #include "testing/require.h"
@@ -55,6 +56,7 @@ static void read_anyhow(const Frame *frame) {
 static void take_frame(const Frame *frame, const uint8_t *bytes, size_t size, Outcome *outcome) {
     REQUIRE(size >= FRAME_HEADER_SIZE && frame->body_length == size - FRAME_HEADER_SIZE);
     outcome->frames++;
+    message_problem(frame);
     read_anyhow(frame);
     for (int sender = SENT_BY_HOST; sender <= SENT_BY_MODULE; sender++) {
         Buffer copy = {0};

@@ -17,7 +17,7 @@ typedef struct Call {
     uint64_t id;
     uint8_t flags;
     size_t length;
-    uint8_t body[]; /* checked by check_body */
+    uint8_t body[]; /* of the CALL */
 } Call;
 
 typedef struct Caller { /* on whose behalf */
@@ -29,29 +29,14 @@ typedef struct Caller { /* on whose behalf */
 
 /* ===== Arrival ===== */
 
-static bool check_body(const uint8_t *body, size_t length) {
-    Reader reader = reader_of(body, length);
-    reader_u64(&reader);
-    reader_string(&reader);
-    reader_u32(&reader);
-    uint32_t commands = reader_count(&reader, 8);
-    for (uint32_t i = 0; i < commands; i++) {
-        uint32_t words = reader_count(&reader, 4);
-        if (words == 0) return false;
-        for (uint32_t w = 0; w < words && !reader.failed; w++) reader_string(&reader);
-    }
-    return commands > 0 && reader_done(&reader);
-}
-
 static void run_for_sync_request(Lane *lane, const Frame *frame);
 
-const char *host_call_take(Lane *lane, const Frame *frame) {
-    if (!check_body(frame->body, frame->body_length)) return "protocol error: malformed CALL";
+void host_call_take(Lane *lane, const Frame *frame) {
     Request *waiting = request_waiting_sync();
     Reader reader = reader_of(frame->body, frame->body_length);
     if (waiting && waiting->lane == lane && reader_u64(&reader) == request_id(waiting)) {
         run_for_sync_request(lane, frame);
-        return NULL;
+        return;
     }
     Call *call = memory_alloc(sizeof(Call) + frame->body_length);
     *call = (Call){.id = frame->id, .flags = frame->flags, .length = frame->body_length};
@@ -59,7 +44,6 @@ const char *host_call_take(Lane *lane, const Frame *frame) {
     *lane->calls_end = call;
     lane->calls_end = &call->next;
     lane->call_count++;
-    return NULL;
 }
 
 void host_call_drop(Lane *lane) {

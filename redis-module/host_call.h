@@ -7,8 +7,8 @@
 #include "lane.h"
 #include "server.h"
 
-/* Takes a CALL. Returns NULL or what is wrong with it. */
-const char *host_call_take(Lane *lane, const Frame *frame);
+/* Takes a CALL that message_problem has accepted. */
+void host_call_take(Lane *lane, const Frame *frame);
 
 void host_call_before_sleep(RedisModuleCtx *ctx);
 

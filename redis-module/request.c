@@ -10,9 +10,9 @@
 #include "guard.h"
 #include "log.h"
 #include "memory.h"
+#include "message.h"
 #include "module.h"
 #include "reply.h"
-#include "resp.h"
 
 /* ===== Slots ===== */
 
@@ -235,38 +235,6 @@ bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString
 
 /* ===== Applying a RESULT ===== */
 
-typedef struct Result {
-    Slice reply;
-    Reader commit; /* at the first command */
-    uint32_t commit_count;
-    Slice assumed; /* the list of values, whole; empty when the handler assumed what was sent */
-} Result;
-
-static bool skip_strings(Reader *reader) {
-    uint32_t count = reader_count(reader, 4);
-    for (uint32_t i = 0; i < count && !reader->failed; i++) reader_string(reader);
-    return count > 0;
-}
-
-/* False when the body is not what the protocol says. */
-static bool parse_result(const uint8_t *body, size_t length, uint8_t flags, Result *result) {
-    Reader reader = reader_of(body, length);
-    *result = (Result){.reply = reader_string(&reader)};
-    if (flags & RESULT_HAS_COMMIT) {
-        result->commit_count = reader_count(&reader, 8);
-        result->commit = reader;
-        for (uint32_t i = 0; i < result->commit_count; i++) {
-            if (!skip_strings(&reader)) return false;
-        }
-    }
-    if (flags & RESULT_HAS_ASSUMED) {
-        const uint8_t *start = reader.at;
-        skip_strings(&reader);
-        result->assumed = (Slice){.bytes = start, .length = (size_t)(reader.at - start)};
-    }
-    return reader_done(&reader);
-}
-
 static void reply_error_text(RedisModuleCtx *ctx, Command *command, const char *code_and_text) {
     command->failed++;
     RedisModule_ReplyWithError(ctx, code_and_text);
@@ -304,7 +272,7 @@ static void count_outcome(Request *request) {
 
 static void apply_result(RedisModuleCtx *ctx, Request *request) {
     Result result;
-    parse_result(request->result, request->result_length, request->result_flags, &result);
+    message_read_result(request->result, request->result_length, request->result_flags, &result);
     RedisModuleCallReply *few[8] = {0};
     RedisModuleCallReply **replies = few;
     if (result.commit_count > 8) replies = memory_zalloc(result.commit_count * sizeof(*replies));
@@ -328,7 +296,7 @@ static void apply_result(RedisModuleCtx *ctx, Request *request) {
 static bool guard_holds(RedisModuleCtx *ctx, Request *request) {
     if (!(request->result_flags & (RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED))) return true;
     Result result;
-    parse_result(request->result, request->result_length, request->result_flags, &result);
+    message_read_result(request->result, request->result_length, request->result_flags, &result);
     Buffer now = {0};
     char error[CALL_ERROR_SIZE];
     const Arguments *arguments = &request->arguments;
@@ -631,23 +599,15 @@ static void wake(Request *request) {
     }
 }
 
-const char *request_answer(Lane *lane, const Frame *frame) {
+void request_answer(Lane *lane, const Frame *frame) {
     Request *request = request_find(frame->id);
     lane->sync_refused = false;
-    if (!request || request->state != REQUEST_ASKED || request->lane != lane) return NULL; /* nobody waits any more */
-    Result result;
-    if (frame->code > OUTCOME_AGAIN || (frame->flags & ~(RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED)) ||
-        !parse_result(frame->body, frame->body_length, frame->flags, &result)) {
-        return "protocol error: a RESULT's body is malformed";
-    }
-    if (frame->code != OUTCOME_AGAIN && !resp_is_value(result.reply.bytes, result.reply.length, result.commit_count)) {
-        return "protocol error: the reply in a RESULT is not one RESP3 value";
-    }
+    if (!request || request->state != REQUEST_ASKED || request->lane != lane) return; /* nobody waits any more */
     pending_remove(request);
     if (frame->code == OUTCOME_AGAIN && request->guarded && !request->sync) {
         request->command->again++;
         guard_again(request);
-        return NULL;
+        return;
     }
     request_set_state(request, REQUEST_ANSWERED);
     request->outcome = frame->code;
@@ -659,7 +619,6 @@ const char *request_answer(Lane *lane, const Frame *frame) {
         hold(request);
     else
         wake(request);
-    return NULL;
 }
 
 void request_fail(Request *request, const char *code_and_text) {

@@ -82,8 +82,8 @@ uint64_t request_id(const Request *request);
 /* WAITING requests keep their lane: it fails them before it goes. */
 void request_set_state(Request *request, RequestState state);
 
-/* Takes a RESULT. Returns NULL, or what is wrong with it (a protocol error). */
-const char *request_answer(Lane *lane, const Frame *frame);
+/* Takes a RESULT that message_problem has accepted. */
+void request_answer(Lane *lane, const Frame *frame);
 
 /* Fails everything that `lane` owes, at once. */
 void request_fail_lane(Lane *lane, const char *reason);
