@@ -59,6 +59,7 @@ export class TestServer implements AsyncDisposable {
     readonly program: ServerProgram,
     readonly folder: string,
     private process: ServerProcess,
+    private readonly plugins: readonly string[] = [],
   ) {
     live.add(this)
   }
@@ -136,6 +137,11 @@ export class TestServer implements AsyncDisposable {
     this.#clients.clear()
   }
 
+  /** Waits until the plugins that it was started with serve, such as after a restart. */
+  async pluginsActive(): Promise<void> {
+    if (this.plugins.length > 0) await untilPluginsActive(this, this.plugins)
+  }
+
   /** Ends the process (SIGTERM), keeps the folder, closes the clients. */
   async stop(): Promise<ServerExit> {
     this.closeClients()
@@ -188,10 +194,10 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
     await removeFolder(folder)
     throw err
   })
-  const server = new TestServer(program, folder, process)
+  const server = new TestServer(program, folder, process, names)
   try {
     if (options.replicaOf !== undefined) await untilReplicating(server)
-    if (names.length > 0 && options.waitForPlugins !== false) await untilPluginsActive(server, names)
+    if (options.waitForPlugins !== false) await server.pluginsActive()
     return server
   } catch (err) {
     await server[Symbol.asyncDispose]()

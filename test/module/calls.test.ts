@@ -1,14 +1,6 @@
 // What a plugin's calls of the server do: on whose behalf, in which database, with which replies.
 import test from 'ava'
-import { fixturePlugin, shareServers } from '../helpers/index.js'
-
-const messageOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    return `no error but ${JSON.stringify(await promise)}`
-  } catch (err) {
-    return err instanceof Error ? err.message : String(err)
-  }
-}
+import { fixturePlugin, messageOf, shareServers } from '../helpers/index.js'
 
 shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
   it('calls: ctx.redis reads and writes in the database of the caller', async (t, server) => {

@@ -1,7 +1,7 @@
 // Whatever a plugin calls, the server lives and its replica stays the same as it.
 import test, { type ExecutionContext } from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, forEachServer, startServer, until, type TestServer } from '../helpers/index.js'
+import { digest, fixturePlugin, forEachServer, startServer, untilInStep, type TestServer } from '../helpers/index.js'
 
 interface ServerCommand {
   /** The command, and the subcommand if it is one. */
@@ -22,19 +22,6 @@ function argumentLists(least: number): readonly (readonly string[])[] {
   const fill = (...words: readonly string[]): readonly string[] =>
     Array.from({ length: Math.max(0, least) }, (_, n) => words[n % words.length] ?? '')
   return [fill('k', '1'), fill('1'), [...fill('k', 'f', 'v'), 'w'], [], [...fill('k', '0', '1'), '1'], fill('1', 'k', 'LEFT')]
-}
-
-async function digest(server: TestServer): Promise<string> {
-  return await server.cli('debug', 'digest')
-}
-
-async function untilInStep(primary: TestServer, replica: TestServer): Promise<void> {
-  const inStep = async (): Promise<boolean> => {
-    const [one, other] = await Promise.all([primary.cli('info', 'replication'), replica.cli('info', 'replication')])
-    const offset = /master_repl_offset:(\d+)/.exec(one)?.[1]
-    return other.includes('master_link_status:up') && offset === /slave_repl_offset:(\d+)/.exec(other)?.[1]
-  }
-  await until(inStep, { what: 'the replica to have the offset of its primary', timeoutMs: 30_000 })
 }
 
 const outcomes = (counts: ReadonlyMap<string, number>): string =>

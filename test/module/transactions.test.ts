@@ -1,19 +1,11 @@
 // MULTI, WATCH and scripts: where a client cannot be blocked, the server's thread waits for the plugin.
 import test from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, RawClient, shareServers, until } from '../helpers/index.js'
+import { fixturePlugin, messageOf, RawClient, shareServers, until } from '../helpers/index.js'
 
 const plugins = ['counters', 'caller', 'slow'].map(fixturePlugin)
 // On a machine with little to give, 5 ms for the waits are not always enough; tests of the deadline set their own.
 const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
-
-const messageOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    return `no error but ${JSON.stringify(await promise)}`
-  } catch (err) {
-    return err instanceof Error ? err.message : String(err)
-  }
-}
 
 /** A call in a script, as the client wrote it. */
 const script = (words: number): string =>
