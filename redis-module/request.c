@@ -586,6 +586,33 @@ static void hold_remove(Request *request) {
 
 /* ===== Answers ===== */
 
+/* Redis 7.0 lets go of a client without any reply when CLIENT UNBLOCK comes between RM_UnblockClient and the end of the
+ * loop: there the call waits for the last moment before the server looks at what was unblocked. By id, since the request
+ * can end meanwhile. */
+static uint64_t *unblock_soon;
+static size_t unblock_count, unblock_room;
+
+static void unblock(Request *request) {
+    request->unblocked = true;
+    RedisModule_UnblockClient(request->client, request);
+}
+
+static void unblock_before_sleep(Request *request) {
+    if (unblock_count == unblock_room) {
+        unblock_room = unblock_room ? unblock_room * 2 : 64;
+        unblock_soon = memory_realloc(unblock_soon, unblock_room * sizeof(*unblock_soon));
+    }
+    unblock_soon[unblock_count++] = request_id(request);
+}
+
+static void unblock_waiting(void) {
+    for (size_t i = 0; i < unblock_count; i++) {
+        Request *request = request_find(unblock_soon[i]);
+        if (request && !request->unblocked) unblock(request);
+    }
+    unblock_count = 0;
+}
+
 static void wake(Request *request) {
     if (request->sync) {
         request->answered = true;
@@ -594,8 +621,10 @@ static void wake(Request *request) {
         RedisModule_SignalKeyAsReady(module_context, request->wake_name);
     } else {
         RedisModule_BlockedClientMeasureTimeEnd(request->client);
-        request->unblocked = true;
-        RedisModule_UnblockClient(request->client, request);
+        if (RedisModule_BlockClientSetPrivateData)
+            unblock(request);
+        else
+            unblock_before_sleep(request);
     }
 }
 
@@ -692,6 +721,7 @@ static void on_deadline(RedisModuleCtx *ctx, void *data) {
 }
 
 void request_before_sleep(void) {
+    unblock_waiting();
     budget_used = 0;
     budget_client = 0;
 }
@@ -797,5 +827,8 @@ void request_free_all(void) {
     memory_free(free_slots);
     slots = NULL;
     free_slots = NULL;
+    memory_free(unblock_soon);
+    unblock_soon = NULL;
+    unblock_count = unblock_room = 0;
     slot_count = slot_room = free_count = 0;
 }

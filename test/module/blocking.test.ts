@@ -63,6 +63,24 @@ shareServers(test, { plugins, config }, (it) => {
     })
   }
 
+  it('CLIENT UNBLOCK: whenever it comes, the client gets one reply', async (t, server) => {
+    using waiter = await RawClient.connect(server.port)
+    using other = await RawClient.connect(server.port)
+    const id = String(Number((await waiter.text('CLIENT', 'ID')).slice(1)))
+    const kinds = { answered: 0, unblocked: 0 }
+    for (let round = 0; round < 300; round++) {
+      const reply = waiter.text('COUNTER.PEEK', 'k')
+      for (let n = round % 7; n > 0; n--) await other.ask('PING')
+      await other.ask('CLIENT', 'UNBLOCK', id, round % 2 === 0 ? 'TIMEOUT' : 'ERROR')
+      const text = await reply
+      if (text === ':0\r\n') kinds.answered++
+      else if (/^-UNBLOCKED [^\r\n]*\r\n$/.test(text)) kinds.unblocked++
+      else return t.fail(`round ${String(round)} was answered with ${JSON.stringify(text)}`)
+    }
+    t.log(JSON.stringify(kinds))
+    t.pass()
+  })
+
   it('timeout: timeoutMs of the command ends it with -TIMEOUT, and the plugin is told', async (t, server) => {
     const client = await server.client()
     const began = performance.now()
