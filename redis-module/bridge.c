@@ -474,6 +474,7 @@ void bridge_lane_closed(Lane *lane) {
         forget_plugins();
         host_was_ready = false;
         close_plugin_lanes();
+        command_detach(NULL, NULL, NULL); /* no worker is started again: bridge_down_reason knows what is */
     }
 }
 
