@@ -29,20 +29,38 @@ typedef struct Caller { /* on whose behalf */
 
 /* ===== Arrival ===== */
 
-static void run_for_sync_request(Lane *lane, const Frame *frame);
-
 void host_call_take(Lane *lane, const Frame *frame) {
-    Request *waiting = request_waiting_sync();
-    Reader reader = reader_of(frame->body, frame->body_length);
-    if (waiting && waiting->lane == lane && reader_u64(&reader) == request_id(waiting)) {
-        run_for_sync_request(lane, frame);
-        return;
-    }
     Call *call = memory_alloc(sizeof(Call) + frame->body_length);
     *call = (Call){.id = frame->id, .flags = frame->flags, .length = frame->body_length};
     memcpy(call->body, frame->body, frame->body_length);
     *lane->calls_end = call;
     lane->calls_end = &call->next;
+    lane->call_count++;
+}
+
+static uint64_t request_of(const Call *call) {
+    Reader reader = reader_of(call->body, call->length);
+    return reader_u64(&reader);
+}
+
+/* Takes the oldest call of a request (0: the oldest of all) out of the queue; NULL when there is none. A call that runs
+ * is never in the queue: the lane can close meanwhile, which drops what is there. */
+static Call *take_out(Lane *lane, uint64_t request) {
+    for (Call **at = &lane->calls; *at; at = &(*at)->next) {
+        Call *call = *at;
+        if (request && request_of(call) != request) continue;
+        *at = call->next;
+        if (!*at) lane->calls_end = at;
+        lane->call_count--;
+        return call;
+    }
+    return NULL;
+}
+
+static void put_back(Lane *lane, Call *call) {
+    call->next = lane->calls;
+    if (!lane->calls) lane->calls_end = &call->next;
+    lane->calls = call;
     lane->call_count++;
 }
 
@@ -116,22 +134,30 @@ static void run_nested_as_plugin(Request *request, Lane *lane, uint64_t id, Slic
     if (owned) RedisModule_FreeModuleUser(user);
 }
 
-static void run_for_sync_request(Lane *lane, const Frame *frame) {
-    Request *request = request_waiting_sync();
-    Reader reader = reader_of(frame->body, frame->body_length);
+static void run_for_waiting(Request *request, Lane *lane, const Call *call) {
+    Reader reader = reader_of(call->body, call->length);
     reader_u64(&reader);
     Slice plugin = reader_string(&reader);
     reader_u32(&reader);
     int mode = CALL_MODE_READ_ONLY | CALL_MODE_NESTED;
     if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
-    if (frame->flags & CALL_RESP3) mode |= CALL_MODE_RESP3;
-    if (frame->flags & CALL_AS_PLUGIN) {
-        run_nested_as_plugin(request, lane, frame->id, plugin, &reader, mode);
+    if (call->flags & CALL_RESP3) mode |= CALL_MODE_RESP3;
+    if (call->flags & CALL_AS_PLUGIN) {
+        run_nested_as_plugin(request, lane, call->id, plugin, &reader, mode);
     } else {
         if (request->user) mode |= CALL_MODE_AS_USER;
-        run_commands(request->ctx, lane, frame->id, &reader, mode);
+        run_commands(request->ctx, lane, call->id, &reader, mode);
     }
     lane_flush(lane);
+}
+
+void host_call_run_waiting(Lane *lane) {
+    Request *request = request_waiting_sync();
+    if (!request || request->lane != lane) return;
+    for (Call *call; (call = take_out(lane, request_id(request)));) {
+        run_for_waiting(request, lane, call);
+        memory_free(call);
+    }
 }
 
 /* ===== Before the server sleeps ===== */
@@ -209,15 +235,13 @@ static void wake_soon(void) {
 
 /* One call of the lane; false when there is none that can run now. */
 static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
-    Call *call = lane->calls;
-    if (!call || lane->fd < 0) return false;
+    Call *call = lane->fd >= 0 ? take_out(lane, 0) : NULL;
+    if (!call) return false;
     if (!run_call(ctx, lane, call)) {
+        put_back(lane, call);
         wake_soon();
         return false;
     }
-    lane->calls = call->next;
-    if (!lane->calls) lane->calls_end = &lane->calls;
-    lane->call_count--;
     memory_free(call);
     return true;
 }

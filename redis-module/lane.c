@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "config.h"
+#include "host_call.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
@@ -161,6 +162,7 @@ void lane_wait(Lane *lane, const bool *done, uint64_t deadline) {
         if (ppoll(&waited, 1, &timeout, NULL) <= 0) continue;
         if (waited.revents & POLLOUT) lane_flush(lane);
         if (waited.revents & (POLLIN | POLLHUP | POLLERR)) read_once(lane);
+        host_call_run_waiting(lane);
     }
 }
 

@@ -70,7 +70,8 @@ void lane_flush_all(void);
  * any size always fits an empty queue. */
 bool lane_has_room(const Lane *lane, size_t bytes);
 
-/* Reads and handles frames until `*done` is set, the lane closes or `deadline` (us, clock_microseconds) has passed. */
+/* Reads and handles frames, and runs the calls of the request that is waited for, until `*done` is set, the lane closes
+ * or `deadline` (us, clock_microseconds) has passed. */
 void lane_wait(Lane *lane, const bool *done, uint64_t deadline);
 
 /* Closes the socket and fails what was pending with `reason`, which also goes to the log unless it is NULL. */

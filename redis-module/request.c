@@ -310,7 +310,12 @@ static bool guard_holds(RedisModuleCtx *ctx, Request *request) {
 
 /* ===== Synchronous runs ===== */
 
+/* A commit or a nested call can run a plugin command, which can do so again: each level waits inside the one before, on
+ * the server's stack. */
+enum { SYNC_DEPTH_MAX = 8 };
+
 static Request *sync_request;
+static int sync_depth;
 static uint64_t budget_used, budget_client;
 
 Request *request_waiting_sync(void) {
@@ -318,7 +323,7 @@ Request *request_waiting_sync(void) {
 }
 
 static uint64_t sync_deadline(uint64_t client_id) {
-    if (budget_client != client_id) {
+    if (budget_client != client_id && sync_depth <= 1) { /* a nested command has a client of its own */
         budget_client = client_id;
         budget_used = 0;
     }
@@ -359,6 +364,11 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
 
 static bool sync_possible(const Request *request, char *error) {
     const Command *command = request->command;
+    if (sync_depth > SYNC_DEPTH_MAX) {
+        snprintf(error, CALL_ERROR_SIZE, "ERR '%s' was not run: plugin commands can run each other %d levels deep",
+                 command->name, SYNC_DEPTH_MAX);
+        return false;
+    }
     if (request->lane->sync_refused) {
         snprintf(error, CALL_ERROR_SIZE,
                  "UNAVAILABLE plugin %s missed a deadline in a transaction or script, it has "
@@ -386,6 +396,7 @@ static int run_sync(RedisModuleCtx *ctx, Request *request, RedisModuleString **a
     char error[CALL_ERROR_SIZE];
     Command *command = request->command;
     command->sync_calls++;
+    sync_depth++;
     if (!command->route->sync) {
         snprintf(error, sizeof(error), "ERR '%s' cannot run inside MULTI, scripts or other modules", command->name);
         reply_error_text(ctx, command, error);
@@ -395,6 +406,7 @@ static int run_sync(RedisModuleCtx *ctx, Request *request, RedisModuleString **a
     } else {
         finish_sync(ctx, request);
     }
+    sync_depth--;
     request_release(request);
     return REDISMODULE_OK;
 }
