@@ -11,26 +11,32 @@
 
 /* ===== Arguments ===== */
 
+void arguments_make(Arguments *arguments, int room) {
+    arguments->count = 0;
+    arguments->values = arguments->few;
+    if (room > ARGUMENTS_FEW) arguments->values = memory_alloc((size_t)room * sizeof(RedisModuleString *));
+}
+
 bool arguments_read(Reader *reader, Arguments *arguments) {
     uint32_t count = reader_count(reader, 4);
-    *arguments = (Arguments){0};
-    if (count == 0) return false;
-    arguments->values = memory_alloc(count * sizeof(RedisModuleString *));
+    arguments_make(arguments, (int)count);
     for (uint32_t i = 0; i < count; i++) {
         Slice slice = reader_string(reader);
-        if (reader->failed) {
-            arguments_free(arguments);
-            return false;
-        }
-        arguments->values[arguments->count++] = RedisModule_CreateString(NULL, (const char *)slice.bytes, slice.length);
+        if (reader->failed) break;
+        const char *text = (const char *)slice.bytes;
+        arguments->values[arguments->count++] =
+            i == 0 ? call_name(text, slice.length) : RedisModule_CreateString(NULL, text, slice.length);
     }
-    return true;
+    if (count > 0 && !reader->failed) return true;
+    arguments_free(arguments);
+    return false;
 }
 
 void arguments_free(Arguments *arguments) {
     for (int i = 0; i < arguments->count; i++) RedisModule_FreeString(NULL, arguments->values[i]);
-    memory_free(arguments->values);
-    *arguments = (Arguments){0};
+    if (arguments->values != arguments->few) memory_free(arguments->values);
+    arguments->values = NULL;
+    arguments->count = 0;
 }
 
 /* ===== What is known of the server's commands ===== */
@@ -41,14 +47,57 @@ enum {
     INNER_CONTAINER = 4, /* has subcommands */
     INNER_NO_SCRIPT = 8,
     INNER_DENY_OOM = 16,
+    INNER_IS_REFUSED = 32, /* on the lists below */
+    INNER_IS_ALLOWED = 64,
 };
 enum { INNER_NAME_MAX = 160 };
 
 static RedisModuleDict *inner_commands; /* "config|get" -> INNER_* bits as a pointer */
 
+/* Names called lately, as they were written: most calls find theirs here and need neither the dictionary nor a string
+ * of their own. A name that maps to the place of another takes it. */
+enum { CACHED_NAMES = 64, CACHED_NAME_MAX = 24 };
+static struct CachedName {
+    RedisModuleString *string; /* NULL: nothing is here */
+    intptr_t bits;             /* 0: not known yet */
+    size_t length;
+    char text[CACHED_NAME_MAX];
+} cached_names[CACHED_NAMES];
+
+static struct CachedName *cache_place(const char *text, size_t length) {
+    uint32_t hash = (uint32_t)length;
+    for (size_t i = 0; i < length; i++) hash = hash * 31 + (unsigned char)text[i];
+    return &cached_names[hash % CACHED_NAMES];
+}
+
+/* NULL when it is not there. */
+static struct CachedName *cached_name(const char *text, size_t length) {
+    if (length > CACHED_NAME_MAX) return NULL;
+    struct CachedName *place = cache_place(text, length);
+    return place->string && place->length == length && memcmp(place->text, text, length) == 0 ? place : NULL;
+}
+
+RedisModuleString *call_name(const char *text, size_t length) {
+    struct CachedName *cached = cached_name(text, length);
+    if (!cached) {
+        RedisModuleString *string = RedisModule_CreateString(NULL, text, length);
+        if (length > CACHED_NAME_MAX) return string;
+        cached = cache_place(text, length);
+        if (cached->string) RedisModule_FreeString(NULL, cached->string);
+        *cached = (struct CachedName){.string = string, .length = length};
+        memcpy(cached->text, text, length);
+    }
+    RedisModule_RetainString(NULL, cached->string);
+    return cached->string;
+}
+
 void call_commands_changed(void) {
     if (inner_commands) RedisModule_FreeDict(NULL, inner_commands);
     inner_commands = NULL;
+    for (int i = 0; i < CACHED_NAMES; i++) {
+        if (cached_names[i].string) RedisModule_FreeString(NULL, cached_names[i].string);
+        cached_names[i].string = NULL;
+    }
 }
 
 static intptr_t flags_of_reply(RedisModuleCallReply *info) {
@@ -79,6 +128,8 @@ static intptr_t ask_command_info(RedisModuleCtx *ctx, const char *name) {
     return bits;
 }
 
+static intptr_t class_of_name(const char *name);
+
 /* Unknown commands are not remembered, so that a client's inventions cannot fill the memory. */
 static intptr_t inner_flags(RedisModuleCtx *ctx, const char *name) {
     if (!inner_commands) inner_commands = RedisModule_CreateDict(NULL);
@@ -87,7 +138,9 @@ static intptr_t inner_flags(RedisModuleCtx *ctx, const char *name) {
     void *known = RedisModule_DictGetC(inner_commands, (void *)name, length, &missing);
     if (!missing) return (intptr_t)known;
     intptr_t bits = ask_command_info(ctx, name);
-    if (bits) RedisModule_DictSetC(inner_commands, (void *)name, length, (void *)bits);
+    if (!bits) return 0;
+    bits |= class_of_name(name);
+    RedisModule_DictSetC(inner_commands, (void *)name, length, (void *)bits);
     return bits;
 }
 
@@ -104,8 +157,12 @@ static size_t append_lower(char *name, size_t at, RedisModuleString *word) {
 
 /* Writes "name" or "name|subcommand" and returns what is known of it. */
 static intptr_t identify(RedisModuleCtx *ctx, const Arguments *arguments, char name[INNER_NAME_MAX]) {
+    size_t written_length;
+    const char *written = RedisModule_StringPtrLen(arguments->values[0], &written_length);
+    struct CachedName *cached = cached_name(written, written_length);
     size_t length = append_lower(name, 0, arguments->values[0]);
-    intptr_t bits = inner_flags(ctx, name);
+    intptr_t bits = cached && cached->bits ? cached->bits : inner_flags(ctx, name);
+    if (cached) cached->bits = bits;
     if (!(bits & INNER_CONTAINER) || arguments->count < 2 || length >= INNER_NAME_MAX - 2) return bits;
     name[length++] = '|';
     append_lower(name, length, arguments->values[1]);
@@ -133,7 +190,7 @@ static bool is_listed(const char *name, const char *const *list) {
 /* `refused` take the server or its replication down when a module calls them, or act on the caller's connection.
  * `allowed` are noscript, yet safe: they read, or run scripts, which check replica, disk and min-replicas themselves.
  * All else runs as it would in a script (RM_Call's S), which refuses what is noscript. */
-static InnerClass classify(const char *name, intptr_t bits, int mode) {
+static intptr_t class_of_name(const char *name) {
     static const char *const refused[] = {"sync",
                                           "psync",
                                           "replicaof",
@@ -169,9 +226,14 @@ static InnerClass classify(const char *name, intptr_t bits, int mode) {
                                           "fcall_ro",    "script|exists", "script|load", "function|list", "client|id",
                                           "client|info", "client|list",   "config|get",  "acl|whoami",    "acl|list",
                                           "acl|getuser", "acl|cat",       "acl|users",   "acl|dryrun",    NULL};
-    if (is_listed(name, refused)) return INNER_REFUSED;
-    if ((bits & INNER_NO_SCRIPT) && !(mode & CALL_MODE_IN_SCRIPT) && is_listed(name, allowed)) return INNER_ALLOWED;
-    return INNER_AS_IN_SCRIPTS;
+    if (is_listed(name, refused)) return INNER_IS_REFUSED;
+    return is_listed(name, allowed) ? INNER_IS_ALLOWED : 0;
+}
+
+static InnerClass classify(intptr_t bits, int mode) {
+    if (bits & INNER_IS_REFUSED) return INNER_REFUSED;
+    bool allowed = (bits & INNER_IS_ALLOWED) && (bits & INNER_NO_SCRIPT) && !(mode & CALL_MODE_IN_SCRIPT);
+    return allowed ? INNER_ALLOWED : INNER_AS_IN_SCRIPTS;
 }
 
 static const char *call_format(InnerClass class, int mode) {
@@ -220,7 +282,7 @@ static RedisModuleCallReply *refuse(char *error, const char *format, const char 
 RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, int mode, char *error) {
     char name[INNER_NAME_MAX];
     intptr_t bits = identify(ctx, arguments, name);
-    InnerClass class = classify(name, bits, mode);
+    InnerClass class = classify(bits ? bits : class_of_name(name), mode);
     if (class == INNER_REFUSED) return refuse(error, "ERR plugins may not call '%s'", name);
     bool may_write = !bits || (bits & INNER_WRITES);
     if (may_write && (mode & CALL_MODE_READ_ONLY) && bits) {

@@ -23,10 +23,20 @@ enum {
 
 enum { CALL_ERROR_SIZE = 256 };
 
+enum { ARGUMENTS_FEW = 8 };
+
+/* Not to be copied: `values` may point into it. */
 typedef struct Arguments {
     RedisModuleString **values;
     int count;
+    RedisModuleString *few[ARGUMENTS_FEW]; /* used when all fit */
 } Arguments;
+
+/* Empty, with room for so many. */
+void arguments_make(Arguments *arguments, int room);
+
+/* A string for the name of a command, shared with the last calls of it; free it as any other. */
+RedisModuleString *call_name(const char *text, size_t length);
 
 /* Reads a `list of str` into new strings; false (nothing to free) when it is malformed or empty. */
 bool arguments_read(Reader *reader, Arguments *arguments);

@@ -125,7 +125,8 @@ static RedisModuleString *make_wake_name(const Request *request) {
 }
 
 static void hold_arguments(Request *request, RedisModuleString **argv, int argc) {
-    request->arguments = (Arguments){.values = memory_alloc((size_t)argc * sizeof(*argv)), .count = argc};
+    arguments_make(&request->arguments, argc);
+    request->arguments.count = argc;
     for (int i = 0; i < argc; i++) {
         RedisModule_RetainString(NULL, argv[i]);
         request->arguments.values[i] = argv[i];

@@ -173,11 +173,12 @@ static int last_argument(const ReadWord *word, int argc) {
 /* Builds the command of one declared read from argv; holds references to argv's strings. */
 static bool build_read(const RouteRead *read, RedisModuleString **argv, int argc, Arguments *built) {
     int room = read->count + argc;
-    *built = (Arguments){.values = memory_alloc((size_t)room * sizeof(RedisModuleString *)), .count = 0};
+    arguments_make(built, room);
     for (int i = 0; i < read->count; i++) {
         const ReadWord *word = &read->words[i];
         if (word->kind == READ_LITERAL) {
-            built->values[built->count++] = RedisModule_CreateString(NULL, word->literal, word->length);
+            built->values[built->count++] = i == 0 ? call_name(word->literal, word->length)
+                                                   : RedisModule_CreateString(NULL, word->literal, word->length);
             continue;
         }
         int last = last_argument(word, argc);
