@@ -4,7 +4,7 @@
 
 #include "memory.h"
 
-enum { KEEP_WHEN_EMPTY = 1 << 20, FIRST_CAPACITY = 4096 };
+enum { KEEP_WHEN_EMPTY = 1 << 20, FIRST_CAPACITY = 128, GROWTH = 4096 };
 
 uint8_t *buffer_reserve(Buffer *b, size_t count) {
     if (b->bytes && b->capacity - b->end >= count) return b->bytes + b->end;
@@ -14,7 +14,7 @@ uint8_t *buffer_reserve(Buffer *b, size_t count) {
         memcpy(b->bytes, b->bytes + b->start, length);
     } else {
         size_t wanted = b->capacity ? b->capacity : FIRST_CAPACITY;
-        while (wanted - length < count) wanted += wanted / 2 + FIRST_CAPACITY;
+        while (wanted - length < count) wanted += wanted / 2 + GROWTH;
         uint8_t *larger = memory_alloc(wanted);
         if (length) memcpy(larger, b->bytes + b->start, length);
         memory_free(b->bytes);
@@ -36,6 +36,13 @@ void buffer_consume(Buffer *b, size_t count) {
 void buffer_free(Buffer *b) {
     memory_free(b->bytes);
     *b = (Buffer){0};
+}
+
+void buffer_empty(Buffer *b, size_t keep) {
+    if (b->capacity > keep)
+        buffer_free(b);
+    else
+        b->start = b->end = 0;
 }
 
 void buffer_put(Buffer *b, const void *bytes, size_t count) {

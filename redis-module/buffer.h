@@ -27,6 +27,8 @@ uint8_t *buffer_reserve(Buffer *b, size_t count);
 /* Drops `count` bytes at the front; an emptied buffer that had grown beyond 1 MiB gives its memory back. */
 void buffer_consume(Buffer *b, size_t count);
 
+/* Drops everything; more than `keep` bytes of memory are given back. */
+void buffer_empty(Buffer *b, size_t keep);
 void buffer_free(Buffer *b);
 
 void buffer_put(Buffer *b, const void *bytes, size_t count);

@@ -22,6 +22,9 @@ static uint32_t *free_slots;
 static uint32_t free_count;
 static uint32_t in_flight;
 
+/* Buffers of a slot keep so much for the next request: as a rule there is nothing to allocate. */
+enum { KEPT_BY_SLOT = 256 };
+
 static Request *slot_take(void) {
     in_flight++;
     if (free_count > 0) {
@@ -42,7 +45,8 @@ static Request *slot_take(void) {
 
 static void slot_give_back(Request *request) {
     uint32_t index = request->index, generation = request->generation + 1;
-    *request = (Request){.index = index, .generation = generation ? generation : 1};
+    Buffer reads = request->reads, result = request->result;
+    *request = (Request){.index = index, .generation = generation ? generation : 1, .reads = reads, .result = result};
     free_slots[free_count++] = index;
     in_flight--;
 }
@@ -89,9 +93,8 @@ static void hold_remove(Request *request);
 static void forget_client(Request *request);
 
 static void drop_result(Request *request) {
-    memory_free(request->result);
+    buffer_empty(&request->result, KEPT_BY_SLOT);
     memory_free(request->failure);
-    request->result = NULL;
     request->failure = NULL;
     request->result_flags = 0;
 }
@@ -103,7 +106,7 @@ void request_release(Request *request) {
     if (request->guarded) guard_leave(request);
     drop_result(request);
     request_set_state(request, REQUEST_FREE);
-    buffer_free(&request->reads);
+    buffer_empty(&request->reads, KEPT_BY_SLOT);
     arguments_free(&request->arguments);
     if (request->user) RedisModule_FreeString(NULL, request->user);
     if (request->wake_name) RedisModule_FreeString(NULL, request->wake_name);
@@ -273,7 +276,8 @@ static void count_outcome(Request *request) {
 
 static void apply_result(RedisModuleCtx *ctx, Request *request) {
     Result result;
-    message_read_result(request->result, request->result_length, request->result_flags, &result);
+    message_read_result(buffer_front(&request->result), buffer_length(&request->result), request->result_flags,
+                        &result);
     RedisModuleCallReply *few[8] = {0};
     RedisModuleCallReply **replies = few;
     if (result.commit_count > 8) replies = memory_zalloc(result.commit_count * sizeof(*replies));
@@ -291,21 +295,27 @@ static void apply_result(RedisModuleCtx *ctx, Request *request) {
     count_outcome(request);
 }
 
+static Buffer spare_reads; /* kept for the next comparison */
+
 /* True when the declared reads still hold. A read that fails now counts as a change. A result without a commit stands
  * as it is if the handler saw what was really there; what it assumed of commits before it in the batch must have come
  * true. */
 static bool guard_holds(RedisModuleCtx *ctx, Request *request) {
     if (!(request->result_flags & (RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED))) return true;
     Result result;
-    message_read_result(request->result, request->result_length, request->result_flags, &result);
-    Buffer now = {0};
+    message_read_result(buffer_front(&request->result), buffer_length(&request->result), request->result_flags,
+                        &result);
+    Buffer now = spare_reads;
+    spare_reads = (Buffer){0}; /* a read may run a script that comes here too */
     char error[CALL_ERROR_SIZE];
     const Arguments *arguments = &request->arguments;
     bool same = request_read(ctx, request, arguments->values, arguments->count, &now, error);
     const uint8_t *assumed = result.assumed.length ? result.assumed.bytes : buffer_front(&request->reads);
     size_t length = result.assumed.length ? result.assumed.length : buffer_length(&request->reads);
     same = same && buffer_length(&now) == length && memcmp(buffer_front(&now), assumed, length) == 0;
-    buffer_free(&now);
+    buffer_empty(&now, KEPT_BY_SLOT);
+    buffer_free(&spare_reads);
+    spare_reads = now;
     return same;
 }
 
@@ -600,8 +610,8 @@ static void hold_remove(Request *request) {
 /* ===== Answers ===== */
 
 /* Redis 7.0 lets go of a client without any reply when CLIENT UNBLOCK comes between RM_UnblockClient and the end of the
- * loop: there the call waits for the last moment before the server looks at what was unblocked. By id, since the request
- * can end meanwhile. */
+ * loop: there the call waits for the last moment before the server looks at what was unblocked. By id, since the
+ * request can end meanwhile. */
 static uint64_t *unblock_soon;
 static size_t unblock_count, unblock_room;
 
@@ -654,9 +664,7 @@ void request_answer(Lane *lane, const Frame *frame) {
     request_set_state(request, REQUEST_ANSWERED);
     request->outcome = frame->code;
     request->result_flags = frame->flags;
-    request->result = memory_alloc(frame->body_length ? frame->body_length : 1);
-    memcpy(request->result, frame->body, frame->body_length);
-    request->result_length = frame->body_length;
+    buffer_put(&request->result, frame->body, frame->body_length);
     if ((frame->flags & RESULT_HAS_COMMIT) && !request->sync && RedisModule_AvoidReplicaTraffic())
         hold(request);
     else
@@ -810,7 +818,7 @@ static int start_plain(RedisModuleCtx *ctx, Request *request, RedisModuleString 
     request_block(ctx, request);
     Moment begun = {.monotonic = request->started_at, .unix_time = clock_command_milliseconds()};
     send_invoke(request, argv, argc, request->invoke_flags, begun);
-    buffer_free(&request->reads);
+    buffer_empty(&request->reads, KEPT_BY_SLOT);
     return REDISMODULE_OK;
 }
 
@@ -835,7 +843,12 @@ int request_start(RedisModuleCtx *ctx, Command *command, RedisModuleString **arg
 }
 
 void request_free_all(void) {
-    for (uint32_t i = 0; i < slot_count; i++) memory_free(slots[i]);
+    for (uint32_t i = 0; i < slot_count; i++) {
+        buffer_free(&slots[i]->reads);
+        buffer_free(&slots[i]->result);
+        memory_free(slots[i]);
+    }
+    buffer_free(&spare_reads);
     memory_free(slots);
     memory_free(free_slots);
     slots = NULL;

@@ -57,8 +57,7 @@ typedef struct Request {
 
     uint16_t outcome;
     uint8_t result_flags;
-    uint8_t *result; /* body of the RESULT, checked; NULL when `failure` says why there is none */
-    size_t result_length;
+    Buffer result; /* body of the RESULT, checked; empty when `failure` says why there is none */
     char *failure; /* "CODE text" */
 
     struct Request *held_next; /* waits for the end of a pause */
