@@ -2,6 +2,12 @@ import type { Frame } from './frame.js'
 import { ProtocolError } from './protocol-error.js'
 import { joinU64, type U64 } from './u64.js'
 
+/** The last text of a field that seldom changes. */
+export interface KnownText {
+  bytes: Buffer
+  text: string
+}
+
 /** Reads the fields of a frame's body in their order. Every method throws ProtocolError when the body ends too early. */
 export class BodyReader {
   private readonly bytes: Buffer
@@ -53,6 +59,17 @@ export class BodyReader {
     return this.bytes.toString('utf8', at, at + length)
   }
 
+  /** A `str` as text; when it is what `known` was made of, that one's text, without decoding it again. */
+  knownText(known: KnownText): string {
+    const length = this.u32()
+    const at = this.take(length)
+    if (!this.isAt(at, length, known.bytes)) {
+      known.bytes = Buffer.from(this.bytes.subarray(at, at + length))
+      known.text = known.bytes.toString()
+    }
+    return known.text
+  }
+
   /** A `list of str`. */
   strs(): Buffer[] {
     const count = this.count(4)
@@ -73,6 +90,12 @@ export class BodyReader {
   end(): void {
     if (this.at === this.limit) return
     throw new ProtocolError('FERRITE_PROTOCOL_SURPLUS', `${this.limit - this.at} bytes are left over in a body`)
+  }
+
+  private isAt(at: number, length: number, expected: Buffer): boolean {
+    if (length !== expected.length) return false
+    for (let i = 0; i < length; i++) if (this.bytes[at + i] !== expected[i]) return false
+    return true
   }
 
   private count(least: number): number {

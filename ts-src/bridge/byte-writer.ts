@@ -5,6 +5,8 @@ const kHigh = 0x1_0000_0000
 const kMaxU64 = 0xffff_ffff_ffff_ffffn
 /** Up to this length a loop over an ASCII string is faster than a call into C++. */
 const kShort = 40
+/** Whole numbers up to this one are of 32 bits, with which digits are fastest. */
+const kMostDigits = 0x7fff_ffff
 
 /**
  * Collects bytes, little-endian, in a slab of memory that grows. `take()` hands out what was written without a copy and
@@ -66,6 +68,28 @@ export class ByteWriter {
   raw(value: Buffer | string): void {
     if (typeof value !== 'string') this.bytes(value)
     else if (value.length > kShort || !this.shortAscii(value)) this.utf8(value)
+  }
+
+  /** A whole number in decimal digits, between one character and CR LF: `:42`, `$42`. Makes no string of it. */
+  decimalLine(type: number, value: number): void {
+    if (value < 0 || value > kMostDigits) {
+      this.raw(`${String.fromCharCode(type)}${value}\r\n`)
+      return
+    }
+    this.reserve(13)
+    const { buffer } = this
+    buffer[this.end] = type
+    let digits = 1
+    for (let power = 10; power <= value; power *= 10) digits++
+    let rest = value
+    for (let at = this.end + digits; at > this.end; at--) {
+      const next = (rest / 10) | 0
+      buffer[at] = 48 + rest - next * 10
+      rest = next
+    }
+    buffer[this.end + digits + 1] = 13
+    buffer[this.end + digits + 2] = 10
+    this.end += digits + 3
   }
 
   /** Writes a u32 over the four bytes at a position. */

@@ -149,19 +149,14 @@ function readInvoke(frame: Frame, r: BodyReader): Invoke {
     resp: respVersion(r.u8()),
     now: r.u53(),
     timeoutMs: r.u32(),
-    user: userOf(r.str()),
+    user: r.knownText(lastUser),
     args: r.strs(),
     reads: r.strs(),
   }
 }
 
 /** Requests of one user follow each other, so the last name is kept rather than decoded again. */
-let lastUser = { bytes: Buffer.alloc(0), text: '' }
-
-function userOf(bytes: Buffer): string {
-  if (!bytes.equals(lastUser.bytes)) lastUser = { bytes: Buffer.from(bytes), text: bytes.toString() }
-  return lastUser.text
-}
+const lastUser = { bytes: Buffer.alloc(0), text: '' }
 
 function readResult(frame: Frame, r: BodyReader): Result {
   if (frame.code > 3) throw wrongField('outcome', frame.code)

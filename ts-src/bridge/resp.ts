@@ -7,6 +7,8 @@ export { RespError, RespMap, RespSet, RespSlot, RespVerbatim, type RespValue } f
 
 const kMaxI64 = 0x7fff_ffff_ffff_ffffn
 const kLineBreaks = /[\r\n]+/g
+const kColon = 0x3a
+const kDollar = 0x24
 
 export function respNull(w: ByteWriter): void {
   w.raw('_\r\n')
@@ -16,12 +18,13 @@ export function respNull(w: ByteWriter): void {
 export function respInteger(w: ByteWriter, value: number | bigint): void {
   const fits = typeof value === 'bigint' ? value <= kMaxI64 && value >= -kMaxI64 - 1n : Number.isSafeInteger(value)
   if (!fits) throw new RangeError(`${value} is not an integer of 64 bits (as a number: of 53 bits)`)
-  w.raw(`:${value}\r\n`)
+  if (typeof value === 'number') w.decimalLine(kColon, value)
+  else w.raw(`:${value}\r\n`)
 }
 
 export function respBulk(w: ByteWriter, value: Buffer | string): void {
   const length = typeof value === 'string' ? utf8Length(value) : value.length
-  w.raw(`$${length}\r\n`)
+  w.decimalLine(kDollar, length)
   w.raw(value)
   w.raw('\r\n')
 }
