@@ -281,6 +281,9 @@ static RedisModuleCallReply *refuse(char *error, const char *format, const char 
 
 RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, int mode, char *error) {
     char name[INNER_NAME_MAX];
+    size_t length;
+    const char *text = RedisModule_StringPtrLen(arguments->values[0], &length);
+    if (memchr(text, '\0', length)) return refuse(error, "ERR unknown command '%.128s', followed by a NUL byte", text);
     intptr_t bits = identify(ctx, arguments, name);
     InnerClass class = classify(bits ? bits : class_of_name(name), mode);
     if (class == INNER_REFUSED) return refuse(error, "ERR plugins may not call '%s'", name);
@@ -293,8 +296,9 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
                           : "ERR '%s' may write, but this plugin command is declared as read-only",
                       name);
     }
-    /* A write during CLIENT PAUSE or a failover aborts the server when it propagates. */
-    if (may_write && bits && RedisModule_AvoidReplicaTraffic()) {
+    /* A write during CLIENT PAUSE or a failover aborts the server when it propagates. Nothing is known of any command
+     * where COMMAND was renamed. */
+    if (may_write && RedisModule_AvoidReplicaTraffic()) {
         return refuse(error, "TRYAGAIN the server is paused or failing over, '%s' was not run", name);
     }
     if ((bits & INNER_DENY_OOM) && (mode & CALL_MODE_UNATTENDED) && RedisModule_GetUsedMemoryRatio() > 1.0f) {
@@ -304,8 +308,7 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
     if (bits && is_forbidden(arguments, mode)) return refuse(error, forbidden, name);
     errno = 0;
     RedisModuleCallReply *reply =
-        RedisModule_Call(ctx, RedisModule_StringPtrLen(arguments->values[0], NULL), call_format(class, mode),
-                         arguments->values + 1, (size_t)arguments->count - 1);
+        RedisModule_Call(ctx, text, call_format(class, mode), arguments->values + 1, (size_t)arguments->count - 1);
     int reason = errno;
     if (reply && reason == EPERM && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR &&
         cluster_redirect(ctx, arguments, error)) {
