@@ -400,6 +400,7 @@ static void answer_routes(RedisModuleCtx *ctx) {
 /* ===== Frames ===== */
 
 static void handle_pong(Lane *lane, const Frame *frame) {
+    lane->sync_refused = false;
     if (!lane->ping_sent_at || frame->id != lane->ping_cookie) return;
     lane->last_round_trip = clock_microseconds() - lane->ping_sent_at;
     lane->ping_sent_at = 0;

@@ -28,8 +28,7 @@ typedef struct Subscription {
     int pattern_count;
 } Subscription;
 
-static const char *origin_plugin;
-static size_t origin_length;
+static Slice origin; /* NULL bytes: a client */
 static uint8_t server_state;
 static int subscribed_classes;
 static bool old_values_wanted;
@@ -41,9 +40,10 @@ static struct {
     uint64_t length;
 } old_value;
 
-void events_set_origin(const char *plugin, size_t length) {
-    origin_plugin = plugin;
-    origin_length = length;
+Slice events_set_origin(Slice plugin) {
+    Slice before = origin;
+    origin = plugin;
+    return before;
 }
 
 void events_set_state(uint8_t state_bits) {
@@ -81,8 +81,8 @@ static bool event_matches(const Subscription *s, int class, const char *event) {
 
 static bool wants(const Subscription *s, int class, const char *event, const char *key, size_t length) {
     if (!(server_state & STATE_PRIMARY) && !(s->flags & SUBSCRIBE_ON_REPLICA)) return false;
-    if (origin_plugin && !(s->flags & SUBSCRIBE_OWN) && strlen(s->plugin) == origin_length &&
-        memcmp(s->plugin, origin_plugin, origin_length) == 0) {
+    if (origin.bytes && !(s->flags & SUBSCRIBE_OWN) && strlen(s->plugin) == origin.length &&
+        memcmp(s->plugin, origin.bytes, origin.length) == 0) {
         return false;
     }
     if (!event_matches(s, class, event)) return false;
@@ -97,7 +97,7 @@ static bool wants(const Subscription *s, int class, const char *event, const cha
 static uint8_t origin_of(const char *event) {
     if (strcmp(event, "expired") == 0) return ORIGIN_EXPIRE;
     if (strcmp(event, "evicted") == 0) return ORIGIN_EVICT;
-    return origin_plugin ? ORIGIN_PLUGIN : ORIGIN_CLIENT;
+    return origin.bytes ? ORIGIN_PLUGIN : ORIGIN_CLIENT;
 }
 
 static void send_gap(Lane *lane) {

@@ -11,8 +11,9 @@ void events_subscribe(Lane *lane, Slice plugin, Reader *reader);
 void events_unsubscribe(Lane *lane, const char *plugin);
 void events_drop(Lane *lane);
 
-/* Whose writes are running: a plugin's name, or NULL for clients'. */
-void events_set_origin(const char *plugin, size_t length);
+/* Whose writes are running: a plugin's name, or NULL bytes for clients'. Returns what it was, to be set again: a commit
+ * can run a command of another plugin. The bytes stay the caller's. */
+Slice events_set_origin(Slice plugin);
 
 /* The server's role and loading, kept by module.c: asking for them at every event costs too much. */
 void events_set_state(uint8_t state_bits);

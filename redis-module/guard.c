@@ -242,6 +242,10 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
 /* False when the request failed and is out of the batch. */
 static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *previous) {
     if (request->has_reads) return true;
+    if (!request->command->route) {
+        request_fail(request, "UNAVAILABLE the plugin has stopped meanwhile");
+        return false;
+    }
     char error[CALL_ERROR_SIZE];
     if (previous && same_reads(previous, request)) {
         buffer_put(&request->reads, buffer_front(&previous->reads), buffer_length(&previous->reads));
@@ -261,6 +265,7 @@ static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
     for (GuardEntry *entry = queue->front; entry && size < config.batch; entry = entry->after) {
         Request *request = entry->request;
         if (!joins(request, stamp)) break;
+        if (last && last->lane != request->lane) break; /* its command has moved: a batch is of one lane */
         if (!provide_reads(ctx, request, last)) continue;
         request->batch_stamp = stamp;
         if (last) request_send(last, true, now);

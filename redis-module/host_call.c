@@ -210,11 +210,11 @@ static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
         answer_refused(lane, call->id, "ERR DB index is out of range");
     } else if (!wait) {
         call_as(ctx, caller.user);
-        events_set_origin((const char *)plugin.bytes, plugin.length);
+        Slice before = events_set_origin(plugin);
         int mode = CALL_MODE_AS_USER | CALL_MODE_UNATTENDED | (call->flags & CALL_RESP3 ? CALL_MODE_RESP3 : 0);
         if (caller.reads) mode |= CALL_MODE_READ_ONLY;
         run_commands(ctx, lane, call->id, &reader, mode);
-        events_set_origin(NULL, 0);
+        events_set_origin(before);
         call_as(ctx, NULL);
     }
     if (caller.owned) RedisModule_FreeModuleUser(caller.user);

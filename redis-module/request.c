@@ -135,7 +135,7 @@ static uint32_t milliseconds_left(const Request *request, uint64_t now) {
 
 static void send_invoke(Request *request, RedisModuleString **argv, int argc, uint8_t flags, Moment now) {
     Buffer *out = &request->lane->out;
-    size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->command->code, request_id(request));
+    size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->code, request_id(request));
     buffer_put_u64(out, request->client_id);
     buffer_put_u32(out, (uint32_t)request->db);
     buffer_put_u8(out, request->resp);
@@ -282,9 +282,9 @@ static void apply_result(RedisModuleCtx *ctx, Request *request) {
     RedisModuleCallReply **replies = few;
     if (result.commit_count > 8) replies = memory_zalloc(result.commit_count * sizeof(*replies));
     const char *plugin = request->command->route ? request->command->route->plugin : NULL;
-    events_set_origin(plugin, plugin ? strlen(plugin) : 0);
+    Slice before = events_set_origin((Slice){.bytes = (const uint8_t *)plugin, .length = plugin ? strlen(plugin) : 0});
     bool done = run_commit(ctx, request, &result, replies);
-    events_set_origin(NULL, 0);
+    events_set_origin(before);
     if (done) {
         reply_value(ctx, result.reply.bytes, result.reply.length, replies);
     }
@@ -366,8 +366,10 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
     budget_used += clock_microseconds() - from;
     if (request->answered) return true;
     pending_remove(request);
+    request_set_state(request, REQUEST_ANSWERED);
     lane->sync_refused = lane->fd >= 0;
     bridge_cancel(lane, request_id(request), CANCEL_TIMEOUT);
+    bridge_ping(lane); /* nothing answers a CANCEL: the PONG tells that the lane is free again */
     request->command->timeouts++;
     snprintf(error, CALL_ERROR_SIZE, "TIMEOUT '%s' did not answer within ferrite.sync-timeout", request->command->name);
     return false;
@@ -434,6 +436,7 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request) {
     request->attempts++;
     drop_result(request);
     request->lane = request->command->lane; /* the one that answered may be gone: a pause can lie between */
+    request->code = request->command->code;
     if (!request->lane || !request->command->route) {
         reply_error_text(ctx, request->command, "UNAVAILABLE the plugin has stopped meanwhile");
         return REDISMODULE_OK;
@@ -468,6 +471,10 @@ static int answer_client(RedisModuleCtx *ctx, Request *request) {
         }
         hold(request);
         return REDISMODULE_ERR;
+    }
+    if (request->outcome == OUTCOME_AGAIN) { /* only a guarded request is run again, request_answer has seen to that */
+        reply_error_text(ctx, request->command, "TRYAGAIN the plugin was busy");
+        return REDISMODULE_OK;
     }
     if (request->guarded && !guard_holds(ctx, request)) return after_conflict(ctx, request);
     apply_result(ctx, request);
@@ -792,6 +799,7 @@ static Request *request_new(RedisModuleCtx *ctx, Command *command, int context_f
     Request *request = slot_take();
     request->command = command;
     request->lane = command->lane;
+    request->code = command->code;
     request_set_state(request, REQUEST_WAITING);
     request->client_id = RedisModule_GetClientId(ctx);
     request->db = RedisModule_GetSelectedDb(ctx);

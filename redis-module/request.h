@@ -44,6 +44,7 @@ typedef struct Request {
 
     Command *command;
     Lane *lane;
+    uint16_t code;                    /* the command's, on that lane: it may be served by another one meanwhile */
     struct Request *next, **previous; /* in lane->pending while ASKED */
 
     RedisModuleBlockedClient *client; /* NULL when sync */

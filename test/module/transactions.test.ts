@@ -43,7 +43,13 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
       while (!stop) await other.incrby('n', 1000)
     })()
     for (let round = 0; round < 20; round++) {
-      const replies = await client.multi().set('n', 0).call('COUNTER.ADD', 'n', '1').call('COUNTER.ADD', 'n', '1').get('n').exec()
+      const replies = await client
+        .multi()
+        .set('n', 0)
+        .call('COUNTER.ADD', 'n', '1')
+        .call('COUNTER.ADD', 'n', '1')
+        .get('n')
+        .exec()
       t.deepEqual(replies?.slice(1), [
         [null, 1],
         [null, 2],
@@ -71,7 +77,13 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
 
   it('MULTI: nested reads of ctx.redis work', async (t, server) => {
     const client = await server.client()
-    const replies = await client.multi().set('k', 'ab').call('CALLER.GET', 'k').call('CALLER.TWICE', 'k').get('k').exec()
+    const replies = await client
+      .multi()
+      .set('k', 'ab')
+      .call('CALLER.GET', 'k')
+      .call('CALLER.TWICE', 'k')
+      .get('k')
+      .exec()
     t.deepEqual(
       replies?.map(([, reply]) => reply),
       ['OK', 'ab', 'ab', 'abab'],
@@ -94,7 +106,10 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
   it('MULTI: a wrong number of arguments aborts the transaction as a native command does', async (t, server) => {
     using client = await RawClient.connect(server.port)
     const replies = await client.askAll(['MULTI'], ['COUNTER.INCR'], ['EXEC'])
-    t.regex(replies.toString(), /^\+OK\r\n-ERR wrong number of arguments for '(?:counter\.incr)' command\r\n-EXECABORT/i)
+    t.regex(
+      replies.toString(),
+      /^\+OK\r\n-ERR wrong number of arguments for '(?:counter\.incr)' command\r\n-EXECABORT/i,
+    )
   })
 
   it('WATCH: a commit of a plugin command touches the key', async (t, server) => {
@@ -131,14 +146,20 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
     const client = await server.client()
     const code = "return redis.pcall('COUNTER.THROWING', KEYS[1]).err"
     t.is(await client.eval(code, 1, 'k'), 'REFUSED nothing was done')
-    t.regex(await messageOf(client.eval("return redis.call('COUNTER.THROWING', KEYS[1])", 1, 'k')), /REFUSED nothing was done/)
+    t.regex(
+      await messageOf(client.eval("return redis.call('COUNTER.THROWING', KEYS[1])", 1, 'k')),
+      /REFUSED nothing was done/,
+    )
   })
 
   it('EVAL: nested reads of ctx.redis work, writes are refused', async (t, server) => {
     const client = await server.client()
     await client.set('k', 'v')
     t.is(await client.eval("return redis.call('CALLER.GET', KEYS[1])", 1, 'k'), 'v')
-    t.regex(await messageOf(client.eval("return redis.call('CALLER.SET', KEYS[1], 'w')", 1, 'k')), /only reads are possible/)
+    t.regex(
+      await messageOf(client.eval("return redis.call('CALLER.SET', KEYS[1], 'w')", 1, 'k')),
+      /only reads are possible/,
+    )
     t.is(await client.get('k'), 'v')
   })
 
@@ -226,6 +247,15 @@ shareServers(test, { plugins, config: hasty }, (it) => {
     t.regex(replies?.[0]?.[0]?.message ?? '', /^TIMEOUT/)
     const ended = async (): Promise<unknown> => ((await client.call('SLOW.ENDED')) as string[])[0]
     t.regex(String(await until(ended)), /^never: /)
+  })
+
+  it('deadline: a lane whose handler still waits is asked again, with nothing but transactions', async (t, server) => {
+    const client = await server.client()
+    const replies = await client.multi().call('SLOW.WAIT', 'never').exec()
+    t.regex(replies?.[0]?.[0]?.message ?? '', /^TIMEOUT/)
+    const again = async (): Promise<boolean> => (await client.multi().call('SLOW.WAITING', 'x').exec())?.[0]?.[1] === 0
+    await until(again, { what: 'the lane to be used in transactions again' })
+    t.pass()
   })
 
   it('budget: an EXEC spends no more than ferrite.sync-budget on plugins', async (t, server) => {
