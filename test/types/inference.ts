@@ -178,3 +178,9 @@ definePlugin({
   },
   setup: async (ctx) => ctx.redis.ping(),
 })
+
+command({
+  summary: 'what ctx.call gave is a reply',
+  args: { key: arg.key('r') },
+  handler: (ctx, { key }) => ctx.call('HGETALL', key),
+})

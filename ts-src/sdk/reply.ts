@@ -1,5 +1,6 @@
 /** Replies that a plain value cannot say, and the type of everything that a handler may return. */
 
+import type { RespValue } from '../bridge/resp-value.js'
 import { PluginError } from './plugin-error.js'
 
 /** What a reply marker stands for. @internal */
@@ -27,7 +28,8 @@ export class CommitResult {
 
 /**
  * What a handler may return: strings and Buffers (bulk strings), numbers (integers if whole, else doubles), bigint,
- * boolean, null, arrays, sets, maps and plain objects (maps) of these, `reply.*`, and results of `ctx.commit`.
+ * boolean, null, arrays, sets, maps and plain objects (maps) of these, `reply.*`, results of `ctx.commit`, and what
+ * `ctx.call` gave.
  * `undefined` is none of them: return `null` or `'OK'`. (Objects that are typed by an `interface` do not match, since
  * TypeScript gives it no index signature: use a `type`.)
  */
@@ -41,6 +43,7 @@ export type Reply =
   | ReplyMarker
   | CommitResult
   | PluginError
+  | RespValue
   | readonly Reply[]
   | ReadonlySet<Reply>
   | ReadonlyMap<Reply, Reply>
