@@ -1,11 +1,13 @@
 // npm test [-- ava's arguments]: builds, fetches the servers of the matrix, runs the C unit tests and ava, ends with
 // `N passed, N failed`. --long runs the long checks in full (FERRITE_LONG=1 in the tests).
 // --sanitize runs ava with the module under AddressSanitizer and UBSan, on the servers that can be run so.
+// --valgrind runs ava with the servers under valgrind, where that can be.
 // FERRITE_SERVERS=redis-8.0,valkey-9 narrows the servers. With CI=true the versions that must have run are demanded.
 import { buildLibrary, buildTests, root } from './library.mjs'
 import { runAva } from './run-ava.mjs'
 import { runCTests } from './run-c-tests.mjs'
 import { sanitizedEnvironment, sanitizedServers } from './sanitized-module.mjs'
+import { valgrindEnvironment, valgrindServers } from './valgrind-servers.mjs'
 
 const say = (line) => console.error(`ferrite: ${line}`)
 const mandatory = ['redis-7.0', 'redis-8', 'valkey-9']
@@ -13,7 +15,10 @@ const given = process.argv.slice(2)
 if (given.includes('--long')) process.env.FERRITE_LONG = '1'
 const isSanitized = given.includes('--sanitize')
 if (isSanitized) process.env.FERRITE_SERVERS ??= sanitizedServers
-const avaArguments = given.filter((word) => word !== '--long' && word !== '--sanitize')
+const isUnderValgrind = given.includes('--valgrind')
+if (isUnderValgrind) process.env.FERRITE_SERVERS ??= valgrindServers
+const ours = ['--long', '--sanitize', '--valgrind']
+const avaArguments = given.filter((word) => !ours.includes(word))
 
 const totals = { passed: 0, failed: 0 }
 const add = ({ passed, failed }) => {
@@ -26,6 +31,7 @@ async function prepare() {
   const { ensureModule } = await import(new URL('lib/setup/module-build.js', root).href)
   await ensureModule(say)
   if (isSanitized) Object.assign(process.env, await sanitizedEnvironment(say))
+  if (isUnderValgrind) Object.assign(process.env, await valgrindEnvironment())
   if (!(await buildTests())) add({ passed: 0, failed: 1 })
 }
 

@@ -1,6 +1,6 @@
 // Real servers for tests: each on a free loopback port with an empty data folder, killed by its pid.
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -262,6 +262,15 @@ function serverDirectives(options: StartServerOptions): readonly Directive[] {
   return [...defaults.filter(([name]) => !has(name)), ...given]
 }
 
+/** FERRITE_SERVER_UNDER: a program, with its options, that runs the server, such as valgrind. */
+async function underWrapper(program: string, folder: string): Promise<string> {
+  const command = process.env['FERRITE_SERVER_UNDER']
+  if (command === undefined) return program
+  const script = join(folder, 'server-under')
+  await writeFile(script, `#!/bin/sh\nexec ${command} '${program}' "$@"\n`, { mode: 0o755 })
+  return script
+}
+
 async function startOnFreePort(options: {
   readonly program: ServerProgram
   readonly folder: string
@@ -269,14 +278,15 @@ async function startOnFreePort(options: {
   readonly env?: NodeJS.ProcessEnv
   readonly readyMs?: number
 }): Promise<ServerProcess> {
-  const { program, folder, directives, readyMs } = options
+  const { folder, directives, readyMs } = options
+  const program = await underWrapper(options.program.path, folder)
   const preload = process.env['FERRITE_SERVER_PRELOAD']
   const env = preload === undefined ? options.env : { ...(options.env ?? process.env), LD_PRELOAD: preload }
   for (let attempt = 1; ; attempt++) {
     try {
       const port = await findFreePort()
       const further = { ...(env === undefined ? {} : { env }), ...(readyMs === undefined ? {} : { readyMs }) }
-      return await ServerProcess.start({ program: program.path, folder, port, directives, ...further })
+      return await ServerProcess.start({ program, folder, port, directives, ...further })
     } catch (err) {
       // Between finding a port free and listening on it, another test may have taken it.
       if (attempt === 5 || !(err instanceof Error) || !err.message.includes('Address already in use')) throw err
