@@ -26,7 +26,7 @@ test('docs: the table of options names all of them, with their defaults, ranges 
     const name = words(first)[0] ?? ''
     const value = options.get(name) ?? ''
     // The test's own server has folders of its own.
-    if (!name.endsWith("-dir") || name.endsWith('socket-dir'))
+    if (!name.endsWith('-dir') || name.endsWith('socket-dir'))
       t.is(fallback === 'empty' ? '' : words(fallback)[0], value, name)
     const attempt = async (text: string): Promise<string> =>
       await client.config('SET', name, text).then(String, (err: unknown) => String(err))
