@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,12 +136,15 @@ bool command_is_missing(const char *plugin) {
     return false;
 }
 
-/* One companion per plugin and set of commands; the arguments go to redis.conf with CONFIG REWRITE. */
+/* One companion per plugin and set of commands; the arguments go to redis.conf with CONFIG REWRITE. Their number is of
+ * the clock: those that a redis.conf brought along have numbers of earlier runs. */
 static bool load_companion(RedisModuleCtx *ctx, const char *plugin, char *error, size_t error_size) {
-    char path[PATH_MAX + 32], number[16];
-    static int loads;
+    char path[PATH_MAX + 32], number[24];
+    static uint64_t last;
+    uint64_t now = clock_milliseconds();
+    last = now > last ? now : last + 1;
     snprintf(path, sizeof(path), "%s/ferrite-command.so", module_folder);
-    snprintf(number, sizeof(number), "%d", ++loads);
+    snprintf(number, sizeof(number), "%" PRIx64, last);
     RedisModuleCallReply *reply =
         RedisModule_Call(ctx, "MODULE", "cccccE", "LOAD", path, plugin, config_state_dir(), number);
     bool ok = reply && RedisModule_CallReplyType(reply) != REDISMODULE_REPLY_ERROR;

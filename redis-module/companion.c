@@ -61,11 +61,21 @@ static void create_commands(RedisModuleCtx *ctx, const char *plugin, const char 
     route_table_free(table);
 }
 
+/* RedisModule_Init wants the module's name and then looks the API up; the name is made of arguments, and reading those
+ * takes the API. So this one function is looked up first, as RedisModule_Init does it. */
+static void find_string_function(RedisModuleCtx *ctx) {
+    int (*get_api)(const char *, void *) = (int (*)(const char *, void *))(uintptr_t)((void **)ctx)[0];
+    get_api("RedisModule_StringPtrLen", (void *)&RedisModule_StringPtrLen);
+}
+
 EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     char name[192] = "ferrite-command";
-    const char *plugin = argc == 3 ? RedisModule_StringPtrLen(argv[0], NULL) : "";
-    if (argc == 3)
+    const char *plugin = "";
+    if (argc == 3) {
+        find_string_function(ctx);
+        plugin = RedisModule_StringPtrLen(argv[0], NULL);
         snprintf(name, sizeof(name), "ferrite:%.128s:%.16s", plugin, RedisModule_StringPtrLen(argv[2], NULL));
+    }
     if (RedisModule_Init(ctx, name, 1, REDISMODULE_APIVER_1) != REDISMODULE_OK) return REDISMODULE_ERR;
     if (argc != 3) {
         RedisModule_Log(ctx, "warning", "ferrite-command.so is loaded by ferrite.so itself; load ferrite.so instead");
