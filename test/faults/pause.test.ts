@@ -49,42 +49,38 @@ for (const mode of ['WRITE', 'ALL'] as const) {
   })
 }
 
-forEachServer(
-  test,
-  'faults: requests end by their deadline or with the host in a pause too',
-  async (t, program) => {
-    await using server = await startServer({
-      server: program,
-      plugins: [ledger],
-      aof: true,
-      config: { 'ferrite.request-timeout': 1000 },
-    })
-    const admin = await server.client()
-    const clients = await Promise.all([1, 2, 3, 4].map(() => server.client()))
-    const replies = pending(clients, 'k').map((reply) => reply.catch((err: unknown) => String(err)))
-    await until(async () => (await figure(admin, 'inflight')) >= 4, { what: 'four requests in flight' })
-    await admin.call('CLIENT', 'PAUSE', '4000', 'WRITE')
-    for (const reply of await Promise.all(replies)) t.regex(String(reply), /TIMEOUT/)
-    t.is(await figure(admin, 'inflight'), 0)
-    // What a timed-out request held back is not done afterwards.
-    await admin.call('CLIENT', 'UNPAUSE')
-    await served(admin, 'LEDGER.LOG', 'after', 'x')
-    t.is(await admin.exists('k:slow', 'k:count'), 0)
+forEachServer(test, 'faults: requests end by their deadline or with the host in a pause too', async (t, program) => {
+  await using server = await startServer({
+    server: program,
+    plugins: [ledger],
+    aof: true,
+    config: { 'ferrite.request-timeout': 1000 },
+  })
+  const admin = await server.client()
+  const clients = await Promise.all([1, 2, 3, 4].map(() => server.client()))
+  const replies = pending(clients, 'k').map((reply) => reply.catch((err: unknown) => String(err)))
+  await until(async () => (await figure(admin, 'inflight')) >= 4, { what: 'four requests in flight' })
+  await admin.call('CLIENT', 'PAUSE', '4000', 'WRITE')
+  for (const reply of await Promise.all(replies)) t.regex(String(reply), /TIMEOUT/)
+  t.is(await figure(admin, 'inflight'), 0)
+  // What a timed-out request held back is not done afterwards.
+  await admin.call('CLIENT', 'UNPAUSE')
+  await served(admin, 'LEDGER.LOG', 'after', 'x')
+  t.is(await admin.exists('k:slow', 'k:count'), 0)
 
-    const second = pending(clients, 'l').map((reply) => reply.catch((err: unknown) => String(err)))
-    await until(async () => (await figure(admin, 'inflight')) >= 4, { what: 'four requests in flight' })
-    await admin.call('CLIENT', 'PAUSE', '4000', 'WRITE')
-    // The commits are there and held when the host dies.
-    process.kill(await figure(admin, 'host_pid'), 'SIGKILL')
-    const answers = await Promise.all(second)
-    t.log(answers)
-    await admin.call('CLIENT', 'UNPAUSE')
-    await served(admin, 'LEDGER.LOG', 'after', 'x')
-    t.is(await figure(admin, 'inflight'), 0)
-    await sameAfterReload(t, admin)
-    assertLives(t, server)
-  },
-)
+  const second = pending(clients, 'l').map((reply) => reply.catch((err: unknown) => String(err)))
+  await until(async () => (await figure(admin, 'inflight')) >= 4, { what: 'four requests in flight' })
+  await admin.call('CLIENT', 'PAUSE', '4000', 'WRITE')
+  // The commits are there and held when the host dies.
+  process.kill(await figure(admin, 'host_pid'), 'SIGKILL')
+  const answers = await Promise.all(second)
+  t.log(answers)
+  await admin.call('CLIENT', 'UNPAUSE')
+  await served(admin, 'LEDGER.LOG', 'after', 'x')
+  t.is(await figure(admin, 'inflight'), 0)
+  await sameAfterReload(t, admin)
+  assertLives(t, server)
+})
 
 forEachServer(test, 'faults: DEBUG SLEEP under load', async (t, program) => {
   const seconds = count(t, 'seconds of sleep', 1, 20)
