@@ -22,6 +22,7 @@ Command *command_list;
 
 static RouteTable *routes;       /* in force */
 static RedisModuleDict *by_name; /* lower-case name, "session|get" too -> Command */
+static Command *last_found;      /* as a rule the next one too */
 
 const RouteTable *command_routes(void) {
     return routes;
@@ -35,9 +36,14 @@ static size_t lower(char *to, const char *from, size_t length) {
 }
 
 Command *command_named(const char *name, size_t length) {
-    char key[ROUTE_NAME_MAX];
-    if (length > sizeof(key) || !by_name) return NULL;
-    return RedisModule_DictGetC(by_name, key, lower(key, name, length), NULL);
+    char key[ROUTE_NAME_MAX + 1];
+    if (length > ROUTE_NAME_MAX || !by_name) return NULL;
+    lower(key, name, length);
+    key[length] = '\0';
+    if (last_found && memcmp(key, last_found->name, length + 1) == 0) return last_found;
+    Command *found = RedisModule_DictGetC(by_name, key, length, NULL);
+    if (found) last_found = found;
+    return found;
 }
 
 Command *command_of_arguments(RedisModuleString **argv, int argc) {
@@ -211,6 +217,7 @@ void command_free_all(void) {
     }
     if (by_name) RedisModule_FreeDict(NULL, by_name);
     by_name = NULL;
+    last_found = NULL;
     route_table_free(routes);
     routes = NULL;
 }
