@@ -34,16 +34,11 @@ export class CommitResult {
  * TypeScript gives it no index signature: use a `type`.)
  */
 export type Reply =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
+  | RespValue // null, boolean, number, bigint, string, Buffer, and what only ctx.call gives
   | Uint8Array
   | ReplyMarker
   | CommitResult
   | PluginError
-  | RespValue
   | readonly Reply[]
   | ReadonlySet<Reply>
   | ReadonlyMap<Reply, Reply>
