@@ -226,7 +226,10 @@ static intptr_t class_of_name(const char *name) {
                                           "fcall_ro",    "script|exists", "script|load", "function|list", "client|id",
                                           "client|info", "client|list",   "config|get",  "acl|whoami",    "acl|list",
                                           "acl|getuser", "acl|cat",       "acl|users",   "acl|dryrun",    NULL};
+    static const char *const of_nodes[] = {"cluster|slots",    "cluster|shards", "cluster|nodes",
+                                           "cluster|replicas", "cluster|slaves", NULL};
     if (is_listed(name, refused)) return INNER_IS_REFUSED;
+    if (cluster_crashes_when_asked() && is_listed(name, of_nodes)) return INNER_IS_REFUSED;
     return is_listed(name, allowed) ? INNER_IS_ALLOWED : 0;
 }
 

@@ -1,6 +1,7 @@
 #include "cluster.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "call.h"
 #include "module.h"
@@ -9,13 +10,24 @@ bool cluster_enabled(void) {
     return RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_CLUSTER;
 }
 
-static bool first_key(RedisModuleCtx *ctx, const Arguments *arguments, const char **key, size_t *length) {
-    int count = 0;
+/* Valkey 8 looks at the address of the client that asks for nodes, and RM_Call's has none. */
+bool cluster_crashes_when_asked(void) {
+    return strcmp(server_product, "valkey") == 0;
+}
+
+enum { NO_KEYS = -1, SEVERAL_SLOTS = -2 };
+
+static int slot_of(RedisModuleCtx *ctx, const Arguments *arguments) {
+    int count = 0, slot = NO_KEYS;
     int *positions = RedisModule_GetCommandKeys(ctx, arguments->values, arguments->count, &count);
-    bool found = positions && count > 0;
-    if (found) *key = RedisModule_StringPtrLen(arguments->values[positions[0]], length);
+    for (int i = 0; positions && i < count && slot != SEVERAL_SLOTS; i++) {
+        size_t length;
+        const char *key = RedisModule_StringPtrLen(arguments->values[positions[i]], &length);
+        int its = (int)cluster_slot(key, length);
+        slot = slot == NO_KEYS || slot == its ? its : SEVERAL_SLOTS;
+    }
     RedisModule_Free(positions);
-    return found;
+    return slot;
 }
 
 static long long integer_at(RedisModuleCallReply *array, size_t i) {
@@ -23,29 +35,40 @@ static long long integer_at(RedisModuleCallReply *array, size_t i) {
     return element ? RedisModule_CallReplyInteger(element) : -1;
 }
 
-/* CLUSTER SLOTS: a list of [first, last, [host, port, ...], ...]. */
-static bool find_owner(RedisModuleCallReply *slots, uint32_t slot, char *error) {
+static bool is_this_node(RedisModuleCallReply *node) {
+    const char *mine = RedisModule_GetMyClusterID();
+    size_t length = 0;
+    const char *id = RedisModule_CallReplyStringPtr(RedisModule_CallReplyArrayElement(node, 2), &length);
+    return mine && id && length == REDISMODULE_NODE_ID_LEN && memcmp(mine, id, length) == 0;
+}
+
+/* CLUSTER SLOTS: a list of [first, last, [host, port, id, ...], ...]. Nothing is written when the owner is this node:
+ * the slot is on its way then, and some of the keys are not here. */
+static void find_owner(RedisModuleCallReply *slots, int slot, char *error) {
     for (size_t i = 0; i < RedisModule_CallReplyLength(slots); i++) {
         RedisModuleCallReply *range = RedisModule_CallReplyArrayElement(slots, i);
-        if (integer_at(range, 0) > (long long)slot || integer_at(range, 1) < (long long)slot) continue;
+        if (integer_at(range, 0) > slot || integer_at(range, 1) < slot) continue;
         RedisModuleCallReply *node = RedisModule_CallReplyArrayElement(range, 2);
+        if (is_this_node(node)) return;
         size_t length = 0;
         const char *host = RedisModule_CallReplyStringPtr(RedisModule_CallReplyArrayElement(node, 0), &length);
-        snprintf(error, CALL_ERROR_SIZE, "MOVED %u %.*s:%lld", slot, (int)length, host ? host : "",
+        snprintf(error, CALL_ERROR_SIZE, "MOVED %d %.*s:%lld", slot, (int)length, host ? host : "",
                  integer_at(node, 1));
-        return true;
+        return;
     }
-    return false;
 }
 
 bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *error) {
-    const char *key;
-    size_t length;
-    if (!first_key(ctx, arguments, &key, &length)) return false;
-    uint32_t slot = cluster_slot(key, length);
+    int slot = slot_of(ctx, arguments);
+    if (slot == NO_KEYS) return false;
+    if (slot == SEVERAL_SLOTS) {
+        snprintf(error, CALL_ERROR_SIZE, "CROSSSLOT Keys in request don't hash to the same slot");
+        return true;
+    }
+    snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN slot %d is being moved, or another node serves it", slot);
+    if (cluster_crashes_when_asked()) return true;
     RedisModuleCallReply *slots = RedisModule_Call(ctx, "CLUSTER", "cE", "SLOTS");
-    bool found = slots && RedisModule_CallReplyType(slots) == REDISMODULE_REPLY_ARRAY && find_owner(slots, slot, error);
+    if (slots && RedisModule_CallReplyType(slots) == REDISMODULE_REPLY_ARRAY) find_owner(slots, slot, error);
     if (slots) RedisModule_FreeCallReply(slots);
-    if (!found) snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN slot %u is not served by this node any more", slot);
     return true;
 }

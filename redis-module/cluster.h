@@ -14,8 +14,12 @@ struct Arguments;
 
 bool cluster_enabled(void);
 
-/* Writes "MOVED slot host:port" (or TRYAGAIN, when its owner is not known) for the first key of the command into
- * `error` (CALL_ERROR_SIZE bytes). False when the command has no key. */
+/* True where CLUSTER SLOTS, SHARDS, NODES and REPLICAS, called by a module, can take the server down. */
+bool cluster_crashes_when_asked(void);
+
+/* Writes "MOVED slot host:port" for the keys of the command into `error` (CALL_ERROR_SIZE bytes); CROSSSLOT when they
+ * are of several slots; TRYAGAIN when the slot is on its way or its owner cannot be asked for: the client's next try is
+ * redirected by the server itself. False when the command has no key. */
 bool cluster_redirect(RedisModuleCtx *ctx, const struct Arguments *arguments, char *error);
 
 #endif
