@@ -16,8 +16,9 @@
 
 enum {
     FRAME_HEADER_SIZE = 16,
-    FRAME_LENGTH_MIN = 12,        /* what `length` counts when the body is empty */
-    FRAME_LENGTH_MAX = 513 << 20, /* 513 MiB: the server's largest string and some room */
+    FRAME_LENGTH_MIN = 12,                       /* what `length` counts when the body is empty */
+    FRAME_LENGTH_MAX = 513 << 20,                /* 513 MiB: the server's largest string and some room */
+    FRAME_PAYLOAD_MAX = FRAME_LENGTH_MAX - 4096, /* what comes from outside: arguments, reads, replies */
     FRAME_PROTOCOL_VERSION = 1,
 };
 

@@ -112,11 +112,15 @@ static void run_commands(RedisModuleCtx *ctx, Lane *lane, uint64_t id, Reader *r
         put_reply(&replies, call_run(ctx, &arguments, mode, error), error);
         arguments_free(&arguments);
     }
-    size_t begun = frame_begin(&lane->out, FRAME_CALL_RESULT, 0, CALL_DONE, id);
-    buffer_put_u32(&lane->out, count);
-    buffer_put(&lane->out, buffer_front(&replies), buffer_length(&replies));
-    frame_end(&lane->out, begun);
-    lane_written(lane);
+    if (buffer_length(&replies) > FRAME_PAYLOAD_MAX) { /* the host would close the lane */
+        answer_refused(lane, id, "ERR the replies of this call are too long together, its commands were run");
+    } else {
+        size_t begun = frame_begin(&lane->out, FRAME_CALL_RESULT, 0, CALL_DONE, id);
+        buffer_put_u32(&lane->out, count);
+        buffer_put(&lane->out, buffer_front(&replies), buffer_length(&replies));
+        frame_end(&lane->out, begun);
+        lane_written(lane);
+    }
     buffer_free(&replies);
 }
 

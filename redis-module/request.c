@@ -205,6 +205,13 @@ static bool read_failed(RedisModuleCallReply *reply, char *error) {
     return false;
 }
 
+/* The host would close the lane that brought it such a frame. */
+static bool say_too_long(const Command *command, char *error) {
+    snprintf(error, CALL_ERROR_SIZE, "ERR '%s': its arguments and what it reads are longer than %d MiB", command->name,
+             FRAME_LENGTH_MAX >> 20);
+    return false;
+}
+
 static int call_mode(const Request *request) {
     int mode = request->user ? CALL_MODE_AS_USER : 0;
     if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
@@ -217,6 +224,7 @@ bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString
     const RouteCommand *route = request->command->route;
     int count = route ? route->read_count : 0;
     if (count == 0) return true;
+    size_t size = arguments_size(argv, argc);
     buffer_put_u32(out, (uint32_t)count);
     for (int i = 0; i < count; i++) {
         Arguments read;
@@ -231,8 +239,10 @@ bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString
         if (RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR) return read_failed(reply, error);
         size_t length;
         const char *proto = RedisModule_CallReplyProto(reply, &length);
-        buffer_put_string(out, proto, length);
+        bool fits = size + buffer_length(out) + length <= FRAME_PAYLOAD_MAX;
+        if (fits) buffer_put_string(out, proto, length);
         RedisModule_FreeCallReply(reply);
+        if (!fits) return say_too_long(request->command, error);
     }
     return true;
 }
@@ -833,7 +843,14 @@ static int start_plain(RedisModuleCtx *ctx, Request *request, RedisModuleString 
 int request_start(RedisModuleCtx *ctx, Command *command, RedisModuleString **argv, int argc) {
     command->calls++;
     if (!command->lane) return refuse(ctx, command);
-    if (!lane_has_room(command->lane, arguments_size(argv, argc)) || too_many_in_flight(command->lane)) {
+    size_t size = arguments_size(argv, argc);
+    if (size > FRAME_PAYLOAD_MAX) {
+        char error[CALL_ERROR_SIZE];
+        say_too_long(command, error);
+        reply_error_text(ctx, command, error);
+        return REDISMODULE_OK;
+    }
+    if (!lane_has_room(command->lane, size) || too_many_in_flight(command->lane)) {
         return refuse_overload(ctx, command);
     }
     int flags = RedisModule_GetContextFlags(ctx);

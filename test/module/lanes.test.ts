@@ -166,3 +166,24 @@ forEachServer(test, 'lanes: no writing command passes a pause unrecognised', asy
     t.is(server.exit, undefined)
   }
 })
+
+forEachServer(test, 'lanes: what no frame can hold is refused and the lane stays', async (t, program) => {
+  if (process.env['FERRITE_LONG'] !== '1') {
+    t.log('not checked: it takes 2.5 GB of memory (FERRITE_LONG=1)')
+    t.pass()
+    return
+  }
+  await using server = await startExternal(program, [['ferrite.plugin-user', 'default']])
+  const peer = await RawPeer.lane(server, 'plugins')
+  peer.answerAll('+served\r\n')
+  await peer.attach('counters', 'COUNTER.MOVE', 'COUNTER.INCR')
+  const client = await server.client()
+  const half = String(300 * 2 ** 20)
+  for (const key of ['a', 'b']) await client.setrange(key, Number(half), 'x')
+  const tooLong = /^ERR 'counter\.move': its arguments and what it reads are longer than 513 MiB/
+  t.regex(await messageOf(client.call('COUNTER.MOVE', 'a', 'b', '1')), tooLong)
+  t.regex((await client.multi().call('COUNTER.MOVE', 'a', 'b', '1').exec())?.[0]?.[0]?.message ?? '', tooLong)
+  t.regex(await called(peer, 1, 'MGET', 'a', 'b'), /^-ERR the replies of this call are too long together/)
+  t.is(await client.call('COUNTER.INCR', 'k'), 'served')
+  t.true(peer.isOpen)
+})
