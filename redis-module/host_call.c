@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "config.h"
 #include "events.h"
 #include "memory.h"
 #include "module.h"
@@ -29,13 +30,20 @@ typedef struct Caller { /* on whose behalf */
 
 /* ===== Arrival ===== */
 
+static void answer_refused(Lane *lane, uint64_t id, const char *code_and_text);
+
 void host_call_take(Lane *lane, const Frame *frame) {
+    if (lane->calls && lane->call_bytes + frame->body_length > (size_t)config.lane_buffer) {
+        answer_refused(lane, frame->id, "OVERLOADED too many calls of this plugin wait (ferrite.lane-buffer)");
+        return;
+    }
     Call *call = memory_alloc(sizeof(Call) + frame->body_length);
     *call = (Call){.id = frame->id, .flags = frame->flags, .length = frame->body_length};
     memcpy(call->body, frame->body, frame->body_length);
     *lane->calls_end = call;
     lane->calls_end = &call->next;
     lane->call_count++;
+    lane->call_bytes += call->length;
 }
 
 static uint64_t request_of(const Call *call) {
@@ -52,6 +60,7 @@ static Call *take_out(Lane *lane, uint64_t request) {
         *at = call->next;
         if (!*at) lane->calls_end = at;
         lane->call_count--;
+        lane->call_bytes -= call->length;
         return call;
     }
     return NULL;
@@ -62,6 +71,7 @@ static void put_back(Lane *lane, Call *call) {
     if (!lane->calls) lane->calls_end = &call->next;
     lane->calls = call;
     lane->call_count++;
+    lane->call_bytes += call->length;
 }
 
 void host_call_drop(Lane *lane) {
@@ -72,6 +82,7 @@ void host_call_drop(Lane *lane) {
     }
     lane->calls_end = &lane->calls;
     lane->call_count = 0;
+    lane->call_bytes = 0;
 }
 
 /* ===== Answers ===== */
@@ -237,9 +248,10 @@ static void wake_soon(void) {
     RedisModule_CreateTimer(module_context, RETRY_MS, on_timer, &set);
 }
 
-/* One call of the lane; false when there is none that can run now. */
+/* One call of the lane; false when there is none that can run now. A host that does not read gets no further answers:
+ * its socket wakes the loop when it does. */
 static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
-    Call *call = lane->fd >= 0 ? take_out(lane, 0) : NULL;
+    Call *call = lane->fd >= 0 && lane_has_room(lane, 0) ? take_out(lane, 0) : NULL;
     if (!call) return false;
     if (!run_call(ctx, lane, call)) {
         put_back(lane, call);

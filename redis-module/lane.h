@@ -42,6 +42,7 @@ typedef struct Lane {
 
     struct Call *calls, **calls_end; /* CALLs to run before the server sleeps, oldest first */
     uint32_t call_count;
+    size_t call_bytes;
 
     struct Subscription *subscriptions;
     uint64_t event_sequence;

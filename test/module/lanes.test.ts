@@ -167,6 +167,33 @@ forEachServer(test, 'lanes: no writing command passes a pause unrecognised', asy
   }
 })
 
+forEachServer(
+  test,
+  'lanes: calls of a host that does not read wait, within ferrite.lane-buffer',
+  async (t, program) => {
+    const mib = 2 ** 20
+    const limits: readonly Directive[] = [
+      ['ferrite.plugin-user', 'default'],
+      ['ferrite.lane-buffer', String(mib)],
+    ]
+    await using server = await startExternal(program, limits)
+    const peer = await RawPeer.lane(server, 'plugins')
+    const client = await server.client()
+    await client.set('big', 'x'.repeat(mib / 4))
+    peer.pause()
+    const call = { type: 'CALL', flags: 0, requestId: 0, plugin: 'counters', db: 0 } as const
+    for (let id = 1; id <= 100; id++) peer.send({ ...call, id, commands: [['GET', 'big']] })
+    await inFigures(server, 'calls_queued', (count) => count > 50)
+    await inFigures(server, 'queued_bytes', (bytes) => bytes > mib && bytes < 2 * mib)
+    for (let id = 101; id <= 110; id++) peer.send({ ...call, id, commands: [['ECHO', 'y'.repeat(mib / 4)]] })
+    peer.resume()
+    await until(() => peer.all('CALL_RESULT').length === 110, { what: 'an answer to every call', timeoutMs: 20_000 })
+    const results = peer.all('CALL_RESULT')
+    t.is(results.filter(({ id, refused }) => Number(id) <= 100 && refused).length, 0)
+    t.regex(String(results.find(({ refused }) => refused)?.values[0]), /^-OVERLOADED /)
+  },
+)
+
 forEachServer(test, 'lanes: what no frame can hold is refused and the lane stays', async (t, program) => {
   if (process.env['FERRITE_LONG'] !== '1') {
     t.log('not checked: it takes 2.5 GB of memory (FERRITE_LONG=1)')
