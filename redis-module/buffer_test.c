@@ -119,6 +119,20 @@ static void gives_memory_back(void) {
     buffer_free(&b);
 }
 
+static void empties(void) {
+    Buffer b = {0};
+    buffer_empty(&b, 0);
+    buffer_put(&b, "abc", 3);
+    buffer_consume(&b, 1);
+    size_t capacity = b.capacity;
+    buffer_empty(&b, capacity);
+    CHECK(buffer_length(&b) == 0 && b.capacity == capacity, "memory within the limit was not kept");
+    buffer_put(&b, "x", 1);
+    CHECK(buffer_length(&b) == 1 && *buffer_front(&b) == 'x', "an emptied buffer does not begin anew");
+    buffer_empty(&b, capacity - 1);
+    CHECK(b.bytes == NULL && b.capacity == 0, "%zu bytes kept, more than the limit", b.capacity);
+}
+
 /* What is left is moved to the front only where the two places do not overlap. */
 static void moves_without_overlap(void) {
     for (int more = -1; more <= 1; more++) {
@@ -150,6 +164,7 @@ static void queue_stays_small(void) {
 int main(void) {
     check_run("buffer: does what a plain array does under random operations", random_operations);
     check_run("buffer: an empty one has no memory and can be freed twice", empty_buffer);
+    check_run("buffer: emptied, it keeps memory up to the limit given", empties);
     check_run("buffer: gives its memory back when emptied after it grew beyond 1 MiB", gives_memory_back);
     check_run("buffer: moves what is left only where that does not overlap", moves_without_overlap);
     check_run("buffer: does not grow when as much is consumed as is put in", queue_stays_small);

@@ -28,6 +28,7 @@ async function compileWithoutWarnings() {
     FERRITE_WERROR: 'ON',
     FERRITE_TESTS: 'ON',
     FERRITE_FUZZ: 'ON',
+    FERRITE_BENCH: 'ON',
   }
   try {
     await compile({ workDir, defines })

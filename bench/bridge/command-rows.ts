@@ -136,14 +136,14 @@ const noise: Row = {
     const server = await shared()
     const load = { command: ['FCALL', 'bench_echo', '0', kText], clients: kClients }
     const rounds = await alternate([await sideOf(server, 'A', load), await sideOf(server, 'A', load)], pace)
+    const perSecond = ratioFigure(rounds, { name: 'requests per second', of: 'perSecond', sideUnit: '/s' })
+    const { min, max } = perSecond.value
+    const isBusy = min < 0.9 || max > 1.1
     return {
       what: 'the noise of this run: echo as a Lua function',
       against: 'itself',
-      figures: [
-        ratioFigure(rounds, { name: 'requests per second', of: 'perSecond', sideUnit: '/s' }),
-        ratioFigure(rounds, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
-      ],
-      notes: [],
+      figures: [perSecond, ratioFigure(rounds, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' })],
+      notes: isBusy ? ['something else kept the machine busy: trust CPU per operation, not requests per second'] : [],
     }
   },
 }

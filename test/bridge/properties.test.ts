@@ -4,7 +4,16 @@ import { ByteWriter } from '#lib/bridge/byte-writer.js'
 import { FrameParser, type Frame } from '#lib/bridge/frame.js'
 import { decodeFromHost, decodeFromModule, encodeMessage, type Message } from '#lib/bridge/messages.js'
 import { ProtocolError } from '#lib/bridge/protocol-error.js'
-import { decodeResp, encodeResp, RespError, RespMap, RespSet, RespVerbatim, type RespValue } from '#lib/bridge/resp.js'
+import {
+  decodeResp,
+  encodeResp,
+  RespError,
+  respInteger,
+  RespMap,
+  RespSet,
+  RespVerbatim,
+  type RespValue,
+} from '#lib/bridge/resp.js'
 import { testFile } from '../helpers/paths.js'
 import { readVectors, reviveMessage } from './vectors.js'
 
@@ -212,5 +221,23 @@ test('bridge: a writer gives back the bytes in their order over many sizes and t
       },
     ),
     Math.ceil(kRuns / 3),
+  )
+})
+
+test('writer: whole numbers are written in decimal, whatever their size', (t) => {
+  const edges = [0, -0, 1, 9, 10, 99, 100, 2 ** 31 - 1, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER]
+  const writer = new ByteWriter()
+  const written = (value: number): string => {
+    respInteger(writer, value)
+    return writer.take().toString()
+  }
+  for (const value of [...edges, ...edges.map((edge) => -edge)]) t.is(written(value), `:${String(value)}\r\n`)
+  holds(
+    t,
+    fc.property(fc.maxSafeInteger(), (value) => written(value) === `:${String(value)}\r\n`),
+  )
+  holds(
+    t,
+    fc.property(fc.integer(), (value) => written(value) === `:${String(value)}\r\n`),
   )
 })
