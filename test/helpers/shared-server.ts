@@ -1,14 +1,19 @@
 import type { ExecutionContext, TestFn } from 'ava'
-import { describeExit, tellingLines } from '#lib/servers/server-process.js'
+import { tellingLines } from '#lib/servers/server-process.js'
 import { compareVersions, type ServerProgram } from '#lib/servers/server-version.js'
+import { startCluster, type TestCluster } from './cluster.js'
 import type { EachServerOptions } from './each-server.js'
 import { servers } from './matrix.js'
 import { startServer, type StartServerOptions, type TestServer } from './server.js'
 
-type Body = (t: ExecutionContext, server: TestServer) => Promise<void>
+/** Declares one test of what is shared, titled `title [redis-8.0.6]`. */
+export type DeclareTest<Shared> = (
+  title: string,
+  body: (t: ExecutionContext, shared: Shared) => Promise<void>,
+  timeoutMs?: number,
+) => void
 
-/** Declares one test of the shared server, titled `title [redis-8.0.6]`. */
-export type DeclareTest = (title: string, body: Body, timeoutMs?: number) => void
+type ShareOptions = Omit<StartServerOptions, 'server'> & EachServerOptions
 
 /**
  * Tests that share one server per version: it is started by the first of them and stopped before those of the next
@@ -18,45 +23,85 @@ export type DeclareTest = (title: string, body: Body, timeoutMs?: number) => voi
  */
 export function shareServers(
   test: TestFn,
-  options: Omit<StartServerOptions, 'server'> & EachServerOptions,
-  declare: (it: DeclareTest, program: ServerProgram) => void,
+  options: ShareOptions,
+  declare: (it: DeclareTest<TestServer>, program: ServerProgram) => void,
 ): void {
-  let current: TestServer | undefined
-  const end = async (): Promise<void> => {
-    await current?.[Symbol.asyncDispose]()
-    current = undefined
+  const share: Share<TestServer> = {
+    start: async (program) => await startServer({ ...options, server: program }),
+    prepare: async (server) => void (await server.cli('flushall')),
+    servers: (server) => [server],
   }
-  const serverOf = async (program: ServerProgram): Promise<TestServer> => {
-    if (current?.program !== program || current.exit !== undefined) {
+  declareShared(test, options, share, declare)
+}
+
+/** The same with a cluster of three primaries. Keys stay: each test has keys and slots of its own. */
+export function shareClusters(
+  test: TestFn,
+  options: ShareOptions,
+  declare: (it: DeclareTest<TestCluster>, program: ServerProgram) => void,
+): void {
+  const share: Share<TestCluster> = {
+    start: async (program) => await startCluster({ ...options, server: program }),
+    prepare: async () => undefined,
+    servers: (cluster) => cluster.nodes,
+  }
+  declareShared(test, options, share, declare)
+}
+
+interface Share<Shared> {
+  start(program: ServerProgram): Promise<Shared>
+  /** Before each test. */
+  prepare(shared: Shared): Promise<unknown>
+  servers(shared: Shared): readonly TestServer[]
+}
+
+function declareShared<Shared extends AsyncDisposable>(
+  test: TestFn,
+  { since, product }: EachServerOptions,
+  share: Share<Shared>,
+  declare: (it: DeclareTest<Shared>, program: ServerProgram) => void,
+): void {
+  let current: { readonly program: ServerProgram; readonly shared: Shared } | undefined
+  const end = async (): Promise<void> => {
+    const ended = current
+    current = undefined
+    await ended?.shared[Symbol.asyncDispose]()
+  }
+  const provide = async (program: ServerProgram): Promise<Shared> => {
+    const hasEnded = current !== undefined && share.servers(current.shared).some((server) => server.exit !== undefined)
+    if (current?.program !== program || hasEnded) {
       await end()
-      current = await startServer({ ...options, server: program })
+      current = { program, shared: await share.start(program) }
     }
-    await current.cli('flushall')
-    return current
+    await share.prepare(current.shared)
+    return current.shared
   }
   for (const program of servers()) {
-    if (options.since !== undefined && compareVersions(program.version, options.since) < 0) continue
-    if (options.product !== undefined && program.product !== options.product) continue
-    const it: DeclareTest = (title, body, timeoutMs = 120_000) =>
+    if (since !== undefined && compareVersions(program.version, since) < 0) continue
+    if (product !== undefined && program.product !== product) continue
+    const it: DeclareTest<Shared> = (title, body, timeoutMs = 150_000) =>
       test(`${title} [${program.name}]`, async (t) => {
         t.timeout(timeoutMs)
-        const server = await serverOf(program)
-        await run(t, server, body)
+        const shared = await provide(program)
+        await run(t, share.servers(shared), () => body(t, shared))
       })
     declare(it, program)
   }
-  test.after.always('the shared server is stopped', end)
+  test.after.always('what was shared is stopped', end)
 }
 
-/** Runs the body; what the server logged last is shown when it fails, and a server that ended is a failure. */
-async function run(t: ExecutionContext, server: TestServer, body: Body): Promise<void> {
+/** Runs the body; what the servers logged last is shown when it fails, and a server that ended is a failure. */
+async function run(t: ExecutionContext, used: readonly TestServer[], body: () => Promise<void>): Promise<void> {
   let failed = true
   try {
-    await body(t, server)
-    failed = server.exit !== undefined || !t.passed
-    if (server.exit !== undefined) throw new Error(`the server ended with ${describeExit(server.exit)}`)
+    await body()
+    const ended = used.find((server) => server.exit !== undefined)
+    if (ended?.exit !== undefined) throw new Error(`a server ended with ${JSON.stringify(ended.exit)}`)
+    failed = !t.passed
   } finally {
-    if (failed) t.log(`${server.program.name} logged last:\n${tellingLines(await server.log())}`)
-    server.closeClients()
+    for (const server of used) {
+      if (failed) t.log(`${server.program.name} logged last:\n${tellingLines(await server.log())}`)
+      server.closeClients()
+    }
   }
 }

@@ -94,20 +94,28 @@ class PluginThread {
 
   /** New requests are refused first, then what runs may end, then the plugins end. */
   private async stop(reason: string, deadlineMs: number): Promise<void> {
+    if (this.stopping) return
     this.stopping = true
     const { runtime } = this
     if (runtime !== undefined) for (const plugin of this.plugins) runtime.detach(plugin, reason)
     await endsWithin(this.drained(), deadlineMs / 2)
-    await Promise.all(this.plugins.map((plugin) => plugin.stop(Math.min(kTeardownMs, deadlineMs / 2))))
-    process.exit(0)
+    await this.end(Math.min(kTeardownMs, deadlineMs / 2), 0)
+  }
+
+  private async end(deadlineMs: number, exitCode: number): Promise<never> {
+    await Promise.all(this.plugins.map((plugin) => plugin.stop(deadlineMs)))
+    process.exit(exitCode)
   }
 
   private async drained(): Promise<void> {
     while ((this.runtime?.inFlight ?? 0) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
+  /** A server that stops closes the lane at once. Nobody waits for what runs, but teardown() is still owed. */
   private onLaneEnd(): void {
-    if (!this.stopping) process.exit(kLaneEndedExit)
+    if (this.stopping) return
+    this.stopping = true
+    void this.end(kTeardownMs / 2, kLaneEndedExit)
   }
 
   private post(message: FromWorker): void {
