@@ -23,7 +23,8 @@ function parseCommands(text: string): string[][] {
   while (at < text.length) {
     const head = line()
     if (head.startsWith('#')) continue // an annotation such as a time stamp
-    if (!head.startsWith('*')) throw new Error(`expected a command in the append-only file at ${String(at)}, got ${head}`)
+    if (!head.startsWith('*'))
+      throw new Error(`expected a command in the append-only file at ${String(at)}, got ${head}`)
     const words: string[] = []
     for (let left = Number(head.slice(1)); left > 0; left--) {
       const length = Number(line().slice(1))

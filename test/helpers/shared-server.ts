@@ -28,7 +28,7 @@ export function shareServers(
 ): void {
   const share: Share<TestServer> = {
     start: async (program) => await startServer({ ...options, server: program }),
-    prepare: async (server) => void (await server.cli('flushall')),
+    prepare: (server) => server.cli('flushall'),
     servers: (server) => [server],
   }
   declareShared(test, options, share, declare)
@@ -42,7 +42,7 @@ export function shareClusters(
 ): void {
   const share: Share<TestCluster> = {
     start: async (program) => await startCluster({ ...options, server: program }),
-    prepare: async () => undefined,
+    prepare: () => Promise.resolve(),
     servers: (cluster) => cluster.nodes,
   }
   declareShared(test, options, share, declare)

@@ -194,7 +194,11 @@ shareServers(test, { plugins, config }, (it) => {
       await writes
       await writer.set('k', `end ${String(round)}`)
       const rest = await tracker.text('PING')
-      t.regex(`${first}${rest}`, /(before|during|after) \d+\r\n[^]*>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$1\r\nk\r\n/, `round ${String(round)}`)
+      t.regex(
+        `${first}${rest}`,
+        /(before|during|after) \d+\r\n[^]*>2\r\n\$10\r\ninvalidate\r\n\*1\r\n\$1\r\nk\r\n/,
+        `round ${String(round)}`,
+      )
     }
   })
 

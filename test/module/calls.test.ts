@@ -40,8 +40,19 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
 
   it('calls: commands that need a connection or end the server are refused with the reason', async (t, server) => {
     const client = await server.client()
-    for (const words of [['SHUTDOWN'], ['DEBUG', 'SEGFAULT'], ['REPLICAOF', 'NO', 'ONE'], ['SELECT', '1'], ['MULTI'], ['SUBSCRIBE', 'c']]) {
-      t.regex(await messageOf(client.call('CALLER.CALL', ...(words as [string]))), /^ERR plugins may not call '/, words.join(' '))
+    for (const words of [
+      ['SHUTDOWN'],
+      ['DEBUG', 'SEGFAULT'],
+      ['REPLICAOF', 'NO', 'ONE'],
+      ['SELECT', '1'],
+      ['MULTI'],
+      ['SUBSCRIBE', 'c'],
+    ]) {
+      t.regex(
+        await messageOf(client.call('CALLER.CALL', ...(words as [string]))),
+        /^ERR plugins may not call '/,
+        words.join(' '),
+      )
     }
   })
 
@@ -62,7 +73,11 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
     await admin.config('SET', 'ferrite.sync-timeout', 1000, 'ferrite.sync-budget', 1000)
     await admin.acl('SETUSER', 'worker', 'on', '>pass', '~mine:*', '+@all')
     const worker = await server.client({ username: 'worker', password: 'pass' })
-    const replies = await worker.multi().call('CALLER.CALL', 'GET', 'theirs:k').call('CALLER.COMMIT', 'SET', 'theirs:k', 'v').exec()
+    const replies = await worker
+      .multi()
+      .call('CALLER.CALL', 'GET', 'theirs:k')
+      .call('CALLER.COMMIT', 'SET', 'theirs:k', 'v')
+      .exec()
     t.regex(replies?.[0]?.[0]?.message ?? '', /^NOPERM /)
     t.regex(replies?.[1]?.[0]?.message ?? '', /^NOPERM /)
     await admin.acl('DELUSER', 'worker')
@@ -77,7 +92,11 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
     t.is(await worker.call('CALLER.ASPLUGIN', 'GET', 'plugin:k'), 'v')
     t.regex(await messageOf(admin.call('CALLER.ASPLUGIN', 'GET', 'elsewhere')), /^NOPERM /)
     t.regex(await messageOf(admin.call('CALLER.ASPLUGIN', 'CONFIG', 'GET', 'port')), /^(NOPERM|ERR) /)
-    const replies = await worker.multi().call('CALLER.ASPLUGIN', 'GET', 'plugin:k').call('CALLER.ASPLUGIN', 'GET', 'elsewhere').exec()
+    const replies = await worker
+      .multi()
+      .call('CALLER.ASPLUGIN', 'GET', 'plugin:k')
+      .call('CALLER.ASPLUGIN', 'GET', 'elsewhere')
+      .exec()
     t.is(replies?.[0]?.[1], 'v')
     t.regex(replies?.[1]?.[0]?.message ?? '', /^NOPERM /)
     await admin.acl('DELUSER', 'worker')
@@ -85,7 +104,10 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
 
   it('calls: a command that is declared as reading writes nothing', async (t, server) => {
     const client = await server.client()
-    t.regex(await messageOf(client.call('CALLER.SNEAK', 'k')), /^ERR 'set' may write, but this plugin command is declared as read-only/)
+    t.regex(
+      await messageOf(client.call('CALLER.SNEAK', 'k')),
+      /^ERR 'set' may write, but this plugin command is declared as read-only/,
+    )
     t.is(await client.exists('k'), 0)
   })
 })

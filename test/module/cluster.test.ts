@@ -159,7 +159,11 @@ shareClusters(test, { plugins }, (it) => {
   it('cluster: a slot that moves while a guarded request waits behind another redirects both', async (t, cluster) => {
     const key = '{behind}k'
     const migration = await migrationOf(cluster, key)
-    const [first, second, from] = [await migration.from.client(), await migration.from.client(), await migration.from.client()]
+    const [first, second, from] = [
+      await migration.from.client(),
+      await migration.from.client(),
+      await migration.from.client(),
+    ]
     await from.set(key, 100)
     const replies = Promise.all([
       messageOf(first.call('SHARD.ADD', key, '5', 'ahead')),

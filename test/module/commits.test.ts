@@ -54,7 +54,10 @@ shareServers(test, { plugins, config, aof: true }, (it) => {
 
   it('commit: a command that is declared as reading commits nothing', async (t, server) => {
     const client = await server.client()
-    t.regex(await messageOf(client.call('COUNTER.SNEAK', 'k')), /^ERR 'set' may write, but this plugin command is declared as read-only/)
+    t.regex(
+      await messageOf(client.call('COUNTER.SNEAK', 'k')),
+      /^ERR 'set' may write, but this plugin command is declared as read-only/,
+    )
     t.is(await client.exists('k'), 0)
     const replies = await client.multi().call('COUNTER.SNEAK', 'k').exec()
     t.regex(replies?.[0]?.[0]?.message ?? '', /declared as read-only/)
@@ -105,7 +108,9 @@ shareServers(test, { plugins, config, aof: true }, (it) => {
     await client.call('CALLER.SET', 'k', 'v')
     await client.call('CALLER.MULTI', 'n')
     t.deepEqual(
-      (await aofSince(server.folder, 'marker')).map((words) => words.toLowerCase()).filter((words) => words !== 'multi' && words !== 'exec'),
+      (await aofSince(server.folder, 'marker'))
+        .map((words) => words.toLowerCase())
+        .filter((words) => words !== 'multi' && words !== 'exec'),
       ['set k v', 'incr n', 'incr n'],
     )
     const multi = (await aofSince(server.folder, 'marker')).join('; ').toLowerCase()
@@ -175,12 +180,12 @@ shareServers(test, { plugins, config, aof: true }, (it) => {
     await client.set('k', 1)
     await client.config('SET', 'rdb-key-save-delay', '10000000')
     await client.bgsave()
-    const child = await until(async () => /rdb_bgsave_in_progress:1/.test(await client.info('persistence')))
+    const child = await until(async () => (await client.info('persistence')).includes('rdb_bgsave_in_progress:1'))
     t.truthy(child)
     // Setting the delay back does not reach the child; a child that is killed by SIGUSR1 counts as asked for, so kill it hard.
     const pid = await childOf(server.pid)
     process.kill(pid, 'SIGKILL')
-    await until(async () => /rdb_last_bgsave_status:err/.test(await client.info('persistence')))
+    await until(async () => (await client.info('persistence')).includes('rdb_last_bgsave_status:err'))
     const native = await messageOf(client.set('k', 'v'))
     t.regex(native, /^MISCONF/)
     t.is(await messageOf(client.call('COUNTER.INCR', 'k')), native)
@@ -192,7 +197,10 @@ shareServers(test, { plugins, config, aof: true }, (it) => {
 
 /** The pid of the saving child of a server: the one that is the same program. */
 async function childOf(pid: number): Promise<number> {
-  const children = (await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8')).trim().split(' ').map(Number)
+  const children = (await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8'))
+    .trim()
+    .split(' ')
+    .map(Number)
   const own = await readFile(`/proc/${String(pid)}/comm`, 'utf8')
   for (const child of children) {
     const cmdline = await readFile(`/proc/${String(child)}/cmdline`, 'utf8')
@@ -201,29 +209,35 @@ async function childOf(pid: number): Promise<number> {
   throw new Error(`server ${String(pid)} (${own.trim()}) has no saving child among ${children.join(', ')}`)
 }
 
-forEachServer(test, 'replica: runs reading plugin commands, refuses writing ones as native ones', async (t, program) => {
-  await using primary = await startServer({ server: program, plugins })
-  await using replica = await startServer({ server: program, plugins, replicaOf: primary })
-  const client = await primary.client()
-  await client.call('COUNTER.ADD', 'k', '5')
-  await untilInStep(primary, replica)
-  const reader = await replica.client()
-  t.is(await reader.call('COUNTER.PEEK', 'k'), 5)
-  t.is(await reader.call('CALLER.GET', 'k'), '5')
-  const native = await messageOf(reader.set('k', 'v'))
-  t.regex(native, /^READONLY/)
-  t.is(await messageOf(reader.call('COUNTER.INCR', 'k')), native)
-  t.regex(await messageOf(reader.call('CALLER.CALL', 'SET', 'k', 'v')), /^READONLY/)
-  t.regex(await messageOf(reader.call('CALLER.COMMIT', 'SET', 'k', 'v')), /^READONLY/)
-  t.is(await reader.get('k'), '5')
-  t.is(await digest(replica), await digest(primary))
-})
+forEachServer(
+  test,
+  'replica: runs reading plugin commands, refuses writing ones as native ones',
+  async (t, program) => {
+    await using primary = await startServer({ server: program, plugins })
+    await using replica = await startServer({ server: program, plugins, replicaOf: primary })
+    const client = await primary.client()
+    await client.call('COUNTER.ADD', 'k', '5')
+    await untilInStep(primary, replica)
+    const reader = await replica.client()
+    t.is(await reader.call('COUNTER.PEEK', 'k'), 5)
+    t.is(await reader.call('CALLER.GET', 'k'), '5')
+    const native = await messageOf(reader.set('k', 'v'))
+    t.regex(native, /^READONLY/)
+    t.is(await messageOf(reader.call('COUNTER.INCR', 'k')), native)
+    t.regex(await messageOf(reader.call('CALLER.CALL', 'SET', 'k', 'v')), /^READONLY/)
+    t.regex(await messageOf(reader.call('CALLER.COMMIT', 'SET', 'k', 'v')), /^READONLY/)
+    t.is(await reader.get('k'), '5')
+    t.is(await digest(replica), await digest(primary))
+  },
+)
 
 forEachServer(test, 'replica: gets commits as one transaction, and nothing twice', async (t, program) => {
   await using primary = await startServer({ server: program, plugins })
   await using replica = await startServer({ server: program, replicaOf: primary, aof: true })
   const isWritten = async (): Promise<boolean> =>
-    /aof_enabled:1[^]*aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/.test(await replica.cli('info', 'persistence'))
+    /aof_enabled:1[^]*aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/.test(
+      await replica.cli('info', 'persistence'),
+    )
   await until(isWritten, { what: 'the append-only file that the replica begins after its sync' })
   const client = await primary.client()
   await client.set('marker', 1)

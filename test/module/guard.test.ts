@@ -40,17 +40,17 @@ async function figure(client: Redis, name: string): Promise<number> {
 
 /** Runs `body` again and again while the others work. */
 function meanwhile(body: () => Promise<unknown>): { stop: () => Promise<number> } {
-  let stopped = false
+  const stopping = new AbortController()
   let runs = 0
   const running = (async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       await body()
       runs++
     }
   })()
   return {
     stop: async () => {
-      stopped = true
+      stopping.abort()
       await running
       return runs
     },
@@ -91,7 +91,10 @@ shareServers(test, { plugins, config }, (it) => {
     const { errors } = await storm(clients, each, (client) => client.call('COUNTER.TAG', 'list'))
     t.deepEqual(errors, [])
     const items = (await clients[0]?.lrange('list', 0, -1)) ?? []
-    t.deepEqual(items, numbersTo(20 * each).map((n) => String(n - 1)))
+    t.deepEqual(
+      items,
+      numbersTo(20 * each).map((n) => String(n - 1)),
+    )
   })
 
   it('guard: no update is lost while a native client INCRs the key without pause', async (t, server) => {
@@ -123,7 +126,11 @@ shareServers(test, { plugins, config }, (it) => {
     await noise.stop()
     t.deepEqual(errors, [])
     const bases = seen.slice(1)
-    t.deepEqual(bases, bases.map((_, index) => index + 1), 'each SET is followed by values of its own base')
+    t.deepEqual(
+      bases,
+      bases.map((_, index) => index + 1),
+      'each SET is followed by values of its own base',
+    )
     t.true(replies.every((reply) => Number(reply) <= newest + 1_000_000))
   })
 
@@ -198,14 +205,17 @@ shareServers(test, { plugins, config }, (it) => {
 
   it('guard: keys that expire all the time lose no update', async (t, server) => {
     const clients = await clientsOf(server, 20)
-    const { replies, errors } = await storm(clients, isLong ? 500 : 40, (client) => client.call('COUNTER.ADDEX', 'n', '1', '3'))
+    const { replies, errors } = await storm(clients, isLong ? 500 : 40, (client) =>
+      client.call('COUNTER.ADDEX', 'n', '1', '3'),
+    )
     t.deepEqual(errors, [])
     // Each life of the key counts 1, 2, 3, … with no number twice: so every number comes at most as often as 1.
     const counts = new Map<number, number>()
     for (const reply of replies) counts.set(Number(reply), (counts.get(Number(reply)) ?? 0) + 1)
     const lives = counts.get(1) ?? 0
     t.log(`${String(replies.length)} updates in ${String(lives)} lives of the key`)
-    for (const [number, count] of counts) t.true(count <= (counts.get(number - 1) ?? lives), `${String(number)} came ${String(count)} times`)
+    for (const [number, count] of counts)
+      t.true(count <= (counts.get(number - 1) ?? lives), `${String(number)} came ${String(count)} times`)
   })
 
   it('guard: two keys in opposite order do not deadlock, and nothing is lost between them', async (t, server) => {
@@ -228,7 +238,10 @@ shareServers(test, { plugins, config }, (it) => {
     })
     t.deepEqual(errors, [])
     const values = (await clients[0]?.mget(...keys, 'f')) ?? []
-    t.is(values.reduce((sum, value) => sum + Number(value ?? 0), 0), 0)
+    t.is(
+      values.reduce((sum, value) => sum + Number(value ?? 0), 0),
+      0,
+    )
   })
 
   it('guard: the same key named twice is one key', async (t, server) => {

@@ -21,7 +21,14 @@ async function commandsOf(client: Redis): Promise<readonly ServerCommand[]> {
 function argumentLists(least: number): readonly (readonly string[])[] {
   const fill = (...words: readonly string[]): readonly string[] =>
     Array.from({ length: Math.max(0, least) }, (_, n) => words[n % words.length] ?? '')
-  return [fill('k', '1'), fill('1'), [...fill('k', 'f', 'v'), 'w'], [], [...fill('k', '0', '1'), '1'], fill('1', 'k', 'LEFT')]
+  return [
+    fill('k', '1'),
+    fill('1'),
+    [...fill('k', 'f', 'v'), 'w'],
+    [],
+    [...fill('k', '0', '1'), '1'],
+    fill('1', 'k', 'LEFT'),
+  ]
 }
 
 const outcomes = (counts: ReadonlyMap<string, number>): string =>
@@ -32,8 +39,7 @@ type Ask = (client: Redis, words: readonly string[]) => Promise<unknown>
 const ways: Readonly<Record<string, Ask>> = {
   'ctx.call': (client, words) => client.call('CALLER.CALL', ...words),
   'ctx.commit': (client, words) => client.call('CALLER.COMMIT', ...words),
-  'ctx.call in a script': (client, words) =>
-    client.eval("return redis.call('CALLER.CALL', unpack(ARGV))", 0, ...words),
+  'ctx.call in a script': (client, words) => client.eval("return redis.call('CALLER.CALL', unpack(ARGV))", 0, ...words),
   'ctx.commit in a script': (client, words) =>
     client.eval("return redis.call('CALLER.COMMIT', unpack(ARGV))", 0, ...words),
 }

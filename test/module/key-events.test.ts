@@ -15,15 +15,17 @@ interface Seen {
   readonly dropped: number
 }
 
+/** From the shape of a map in RESP2: name, value, name, value, … */
+function seenOf(item: readonly unknown[]): Seen {
+  const pairs = Array.from({ length: item.length / 2 }, (_, n) => [String(item[2 * n]), item[2 * n + 1]] as const)
+  return Object.fromEntries(pairs) as unknown as Seen // as the plugin wrote it
+}
+
 /** Takes from a hook what it has seen, until that is so many events. */
 async function seenBy(client: Redis, hook: string, count: number): Promise<readonly Seen[]> {
   const seen: Seen[] = []
   const enough = async (): Promise<boolean> => {
-    for (const item of (await client.call('WATCHER.SEEN', hook)) as unknown[][]) {
-      // RESP2 shape: name, value, name, value, …
-      const fields = Object.fromEntries(Array.from({ length: item.length / 2 }, (_, n) => [item[2 * n], item[2 * n + 1]]))
-      seen.push(fields as unknown as Seen)
-    }
+    for (const item of (await client.call('WATCHER.SEEN', hook)) as unknown[][]) seen.push(seenOf(item))
     return seen.length >= count
   }
   await until(enough, { what: `${String(count)} events for the hook ${hook}` })
@@ -49,8 +51,21 @@ shareServers(test, { plugins }, (it, program) => {
   it('events: a prefix, in the order of the writes, and nothing else', async (t, server) => {
     const client = await server.client()
     await forget(client, 'users')
-    await client.pipeline().set('user:1', 'a').set('other:1', 'a').append('user:1', 'b').rpush('user:2', 'x').del('user:1').set('user', 1).exec()
-    t.deepEqual(names(await allSeenBy(client, 'users', 'user:end')), ['set user:1', 'append user:1', 'rpush user:2', 'del user:1'])
+    await client
+      .pipeline()
+      .set('user:1', 'a')
+      .set('other:1', 'a')
+      .append('user:1', 'b')
+      .rpush('user:2', 'x')
+      .del('user:1')
+      .set('user', 1)
+      .exec()
+    t.deepEqual(names(await allSeenBy(client, 'users', 'user:end')), [
+      'set user:1',
+      'append user:1',
+      'rpush user:2',
+      'del user:1',
+    ])
   })
 
   it('events: globs, and several of them', async (t, server) => {
@@ -101,7 +116,10 @@ shareServers(test, { plugins }, (it, program) => {
     await client.set('own:client', 1)
     const own = await seenBy(client, 'own', 3)
     t.deepEqual(names(own), ['set own:commit', 'set own:call', 'set own:client'])
-    t.deepEqual(own.map(({ origin }) => origin), ['plugin', 'plugin', 'client'])
+    t.deepEqual(
+      own.map(({ origin }) => origin),
+      ['plugin', 'plugin', 'client'],
+    )
     t.deepEqual(names(await allSeenBy(client, 'not-own', 'own:end')), ['set own:client'])
   })
 
@@ -110,7 +128,12 @@ shareServers(test, { plugins }, (it, program) => {
     await forget(client, 'users')
     await client.multi().set('user:1', 1).incr('user:1').exec()
     await client.eval("redis.call('set', KEYS[1], 1) redis.call('del', KEYS[1])", 1, 'user:2')
-    t.deepEqual(names(await allSeenBy(client, 'users', 'user:end')), ['set user:1', 'incrby user:1', 'set user:2', 'del user:2'])
+    t.deepEqual(names(await allSeenBy(client, 'users', 'user:end')), [
+      'set user:1',
+      'incrby user:1',
+      'set user:2',
+      'del user:2',
+    ])
   })
 
   it('events: expiry and eviction tell their origin', async (t, server) => {
@@ -121,7 +144,10 @@ shareServers(test, { plugins }, (it, program) => {
     await until(async () => (await client.exists('user:victim')) === 0 || (await client.call('PING')) === '')
     await client.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction')
     const seen = await seenBy(client, 'users', 2)
-    t.true(seen.some((one) => one.event === 'evicted' && one.origin === 'evict'), JSON.stringify(seen))
+    t.true(
+      seen.some((one) => one.event === 'evicted' && one.origin === 'evict'),
+      JSON.stringify(seen),
+    )
   })
 
   if (compareVersions(program.version, '8.0') >= 0) {

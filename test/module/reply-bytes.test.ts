@@ -143,7 +143,7 @@ shareServers(test, { plugins: [fixturePlugin('types')] }, (it) => {
     const commands = []
     let expected = ''
     for (let n = 0; n < 500; n++) {
-      const text = `${String(n)}`
+      const text = String(n)
       const isNative = (n * 7919) % 3 === 0
       commands.push(isNative ? ['ECHO', text] : ['TYPES.ECHO', text])
       expected += bulk(text)

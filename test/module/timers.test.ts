@@ -10,13 +10,17 @@ const plugins = [fixturePlugin('ticker')]
 
 async function counts(client: Redis): Promise<Readonly<Record<string, number>>> {
   const reply = (await client.call('TICKER.COUNTS')) as unknown[]
-  return Object.fromEntries(Array.from({ length: reply.length / 2 }, (_, n) => [String(reply[2 * n]), Number(reply[2 * n + 1])]))
+  return Object.fromEntries(
+    Array.from({ length: reply.length / 2 }, (_, n) => [String(reply[2 * n]), Number(reply[2 * n + 1])]),
+  )
 }
 
 /** Waits until a timer has run so often again. */
 async function untilTicked(client: Redis, timer: string, times = 3): Promise<void> {
   const { [timer]: from = 0 } = await counts(client)
-  await until(async () => ((await counts(client))[timer] ?? 0) >= from + times, { what: `${timer} to run ${String(times)} times` })
+  await until(async () => ((await counts(client))[timer] ?? 0) >= from + times, {
+    what: `${timer} to run ${String(times)} times`,
+  })
 }
 
 forEachServer(test, 'timers: run on a primary with the rights of the plugin', async (t, program) => {
@@ -28,30 +32,38 @@ forEachServer(test, 'timers: run on a primary with the rights of the plugin', as
   t.is((await counts(client))['setups'], 1)
 })
 
-forEachServer(test, 'timers: only on the primary unless asked for; stopped at demotion, started at promotion', async (t, program) => {
-  await using primary = await startServer({ server: program, plugins })
-  await using other = await startServer({ server: program, plugins })
-  const client = await primary.client()
-  await untilTicked(client, 'every')
-  await client.replicaof('127.0.0.1', other.port)
-  await until(async () => (await client.info('replication')).includes('master_link_status:up'), { timeoutMs: 30_000 })
-  const stopped = await counts(client)
-  // The other timer shows that time has passed.
-  await untilTicked(client, 'everywhere', 10)
-  const later = await counts(client)
-  t.is(later['every'], stopped['every'])
-  t.is(later['cron'], stopped['cron'])
-  await client.replicaof('NO', 'ONE')
-  await untilTicked(client, 'every')
-})
+forEachServer(
+  test,
+  'timers: only on the primary unless asked for; stopped at demotion, started at promotion',
+  async (t, program) => {
+    await using primary = await startServer({ server: program, plugins })
+    await using other = await startServer({ server: program, plugins })
+    const client = await primary.client()
+    await untilTicked(client, 'every')
+    await client.replicaof('127.0.0.1', other.port)
+    await until(async () => (await client.info('replication')).includes('master_link_status:up'), { timeoutMs: 30_000 })
+    const stopped = await counts(client)
+    // The other timer shows that time has passed.
+    await untilTicked(client, 'everywhere', 10)
+    const later = await counts(client)
+    t.is(later['every'], stopped['every'])
+    t.is(later['cron'], stopped['cron'])
+    await client.replicaof('NO', 'ONE')
+    await untilTicked(client, 'every')
+  },
+)
 
-forEachServer(test, 'lifecycle: setup runs before the first command, teardown when the server stops', async (t, program) => {
-  const folder = await mkdtemp(join(tmpdir(), 'ferrite-diary-'))
-  t.teardown(() => rm(folder, { recursive: true }))
-  const diary = join(folder, 'diary')
-  await using server = await startServer({ server: program, plugins, env: { ...process.env, TICKER_DIARY: diary } })
-  await server.logged('setup of ticker 0.0.0')
-  await server.stop()
-  const written = await until(async () => await readFile(diary, 'utf8'), { what: 'teardown() to have run' })
-  t.is(written, 'teardown of ticker\n')
-})
+forEachServer(
+  test,
+  'lifecycle: setup runs before the first command, teardown when the server stops',
+  async (t, program) => {
+    const folder = await mkdtemp(join(tmpdir(), 'ferrite-diary-'))
+    t.teardown(() => rm(folder, { recursive: true }))
+    const diary = join(folder, 'diary')
+    await using server = await startServer({ server: program, plugins, env: { ...process.env, TICKER_DIARY: diary } })
+    await server.logged('setup of ticker 0.0.0')
+    await server.stop()
+    const written = await until(async () => await readFile(diary, 'utf8'), { what: 'teardown() to have run' })
+    t.is(written, 'teardown of ticker\n')
+  },
+)
