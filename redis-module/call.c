@@ -207,6 +207,8 @@ static intptr_t class_of_name(const char *name) {
                                           "cluster|reset",
                                           "cluster|replicate",
                                           "cluster|failover",
+                                          "wait", /* these two crash Valkey 8 in scripts */
+                                          "waitaof",
                                           "multi",
                                           "exec",
                                           "discard",
