@@ -40,6 +40,12 @@ async function keyOf(cluster: TestCluster, node: TestServer): Promise<string> {
   }
 }
 
+/** What a call or commit gets whose slot is served elsewhere; Valkey 8 cannot be asked by whom, and so Valkey is not. */
+function redirection(slot: number, to: TestServer): string {
+  if (to.program.product === 'redis') return `MOVED ${String(slot)} 127.0.0.1:${String(to.port)}`
+  return `TRYAGAIN slot ${String(slot)} is being moved, or another node serves it`
+}
+
 function anotherThan(cluster: TestCluster, node: TestServer): TestServer {
   const other = cluster.nodes.find((one) => one !== node)
   if (other === undefined) throw new Error('the cluster has one node')
@@ -106,8 +112,8 @@ shareClusters(test, { plugins }, (it) => {
     const owner = await ownerOf(cluster, 'elsewhere')
     const here = await keyOf(cluster, anotherThan(cluster, owner))
     const client = await (await ownerOf(cluster, here)).client()
-    const moved = `MOVED ${String(await slotOf(owner, 'elsewhere'))} 127.0.0.1:${String(owner.port)}`
-    t.is(await messageOf(client.call('SHARD.ELSEWHERE', here, 'elsewhere')), moved)
+    const answer = await messageOf(client.call('SHARD.ELSEWHERE', here, 'elsewhere'))
+    t.is(answer, redirection(await slotOf(owner, 'elsewhere'), owner))
     t.is(await (await owner.client()).exists('elsewhere'), 0)
   })
 
@@ -137,7 +143,7 @@ shareClusters(test, { plugins }, (it) => {
     ['plain', 'SHARD.SET', '105'],
     ['calling', 'SHARD.CALL', '105'],
   ] as const) {
-    it(`cluster: a slot that moves while a ${what} request is pending gives MOVED and no wrong write`, async (t, cluster) => {
+    it(`cluster: a slot that moves while a ${what} request is pending gives a redirection and no wrong write`, async (t, cluster) => {
       const key = `{${what}}k`
       const migration = await migrationOf(cluster, key)
       const [waiter, from] = [await migration.from.client(), await migration.from.client()]
@@ -149,7 +155,9 @@ shareClusters(test, { plugins }, (it) => {
       await moveKey(migration, key)
       await complete(cluster, migration)
       await from.call('SHARD.OPEN', what)
-      t.is(await reply, `MOVED ${String(migration.slot)} 127.0.0.1:${String(migration.to.port)}`)
+      // A guarded client is blocked on a name in the slot, and so redirected by the server itself (since 7.2).
+      const byServer = `MOVED ${String(migration.slot)} 127.0.0.1:${String(migration.to.port)}`
+      t.true([byServer, redirection(migration.slot, migration.to)].includes(await reply), await reply)
       t.is(await (await migration.to.client()).get(key), '100')
       t.is(await from.dbsize(), keys - 1, 'nothing was written where the slot was')
       t.is(await cluster.client().call('SHARD.ADD', key, '1'), 101)
@@ -175,7 +183,7 @@ shareClusters(test, { plugins }, (it) => {
     await complete(cluster, migration)
     await from.call('SHARD.OPEN', 'ahead')
     const moved = `MOVED ${String(migration.slot)} 127.0.0.1:${String(migration.to.port)}`
-    t.deepEqual(await replies, [moved, moved])
+    for (const reply of await replies) t.true([moved, redirection(migration.slot, migration.to)].includes(reply), reply)
     t.is(await (await migration.to.client()).get(key), '100')
   })
 })

@@ -91,6 +91,7 @@ forEachServer(test, 'calls: the server survives every command in cluster mode', 
   const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 1000 }
   await using server = await startServer({ server: program, plugins: [fixturePlugin('caller')], cluster: true, config })
   await server.cli('cluster', 'addslotsrange', '0', '16383')
-  for (const ask of [ways['ctx.call'], ways['ctx.commit in a script']]) if (ask !== undefined) await tryAll(t, server, ask)
+  for (const ask of [ways['ctx.call'], ways['ctx.commit in a script']])
+    if (ask !== undefined) await tryAll(t, server, ask)
   t.pass()
 })

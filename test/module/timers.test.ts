@@ -1,7 +1,4 @@
 // Timers of plugins, and what runs at a plugin's start and end.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import test from 'ava'
 import type { Redis } from 'ioredis'
 import { fixturePlugin, forEachServer, startServer, until } from '../helpers/index.js'
@@ -55,15 +52,15 @@ forEachServer(
 
 forEachServer(
   test,
-  'lifecycle: setup runs before the first command, teardown when the server stops',
+  'lifecycle: setup runs before the first command, teardown before the host ends',
   async (t, program) => {
-    const folder = await mkdtemp(join(tmpdir(), 'ferrite-diary-'))
-    t.teardown(() => rm(folder, { recursive: true }))
-    const diary = join(folder, 'diary')
-    await using server = await startServer({ server: program, plugins, env: { ...process.env, TICKER_DIARY: diary } })
+    await using server = await startServer({ server: program, plugins })
+    const client = await server.client()
     await server.logged('setup of ticker 0.0.0')
-    await server.stop()
-    const written = await until(async () => await readFile(diary, 'utf8'), { what: 'teardown() to have run' })
-    t.is(written, 'teardown of ticker\n')
+    const pid = Number(/ferrite_host_pid:(\d+)/.exec(await client.info('ferrite'))?.[1])
+    process.kill(pid, 'SIGTERM')
+    await server.logged('teardown of ticker')
+    await until(async () => (await counts(client))['setups'] === 1, { what: 'the next host to serve' })
+    t.pass()
   },
 )
