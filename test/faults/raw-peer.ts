@@ -25,6 +25,7 @@ export class RawPeer {
   isOpen = true
   readonly #writer = new ByteWriter()
   #reply: Buffer | undefined
+  #hasEnded = false
 
   private constructor(
     readonly socketPath: string,
@@ -33,6 +34,7 @@ export class RawPeer {
     const parser = new FrameParser((frame) => this.#onMessage(decodeFromModule(frame)))
     socket.on('data', (chunk) => parser.push(chunk))
     socket.on('error', () => undefined) // 'close' follows
+    socket.on('end', () => (this.#hasEnded = true))
     socket.on('close', () => (this.isOpen = false))
   }
 
@@ -41,8 +43,10 @@ export class RawPeer {
     const path = await socketPathOf(server)
     // Half-open, so that a test decides which direction ends when.
     const socket = connect({ path, allowHalfOpen: true })
+    let isConnected = false
+    socket.once('connect', () => (isConnected = true))
     const peer = new RawPeer(path, socket)
-    await until(() => socket.readyState === 'open' || !peer.isOpen, { what: 'a connection to the bridge' })
+    await until(() => isConnected || !peer.isOpen, { what: 'a connection to the bridge' })
     return peer
   }
 
@@ -120,6 +124,7 @@ export class RawPeer {
 
   /** Waits until the module has closed the connection. */
   async closed(timeoutMs = 15_000): Promise<void> {
+    if (this.#hasEnded) this.socket.destroy()
     this.socket.on('end', () => this.socket.destroy())
     await until(() => !this.isOpen, { what: 'the module to close the connection', timeoutMs })
   }
