@@ -29,7 +29,7 @@ forEachServer(
       t.is(await run('SET', there, 'v'), isValkey ? again(elsewhere) : moved)
       for (const words of [['SLOTS'], ['SHARDS'], ['NODES'], ['REPLICAS', ids[0] ?? '']]) {
         const answer = await run('CLUSTER', ...words)
-        t.is(/^ERR plugins may not call 'cluster\|/.test(answer), isValkey, `${words.join(' ')}: ${answer}`)
+        t.is(answer.startsWith("ERR plugins may not call 'cluster|"), isValkey, `${words.join(' ')}: ${answer}`)
       }
       t.regex(await run('MSET', one, 'v', two, 'v'), /^CROSSSLOT /)
       await client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[1] ?? '')
