@@ -491,6 +491,7 @@ const char *bridge_down_reason(void) {
 /* ===== Loop ===== */
 
 void bridge_before_sleep(RedisModuleCtx *ctx) {
+    request_keys_served(true);
     answer_routes(ctx);
     host_call_before_sleep(ctx);
     events_before_sleep();
@@ -498,6 +499,7 @@ void bridge_before_sleep(RedisModuleCtx *ctx) {
     request_before_sleep();
     lane_flush_all();
     lane_sweep();
+    request_keys_served(false);
 }
 
 void bridge_ping(Lane *lane) {

@@ -11,7 +11,7 @@
 #include "plugin_user.h"
 #include "request.h"
 
-enum { LOOP_SHARE = 2000, RETRY_MS = 1 }; /* us of each loop; ms until calls that had to wait are tried again */
+enum { LOOP_SHARE = 2000 }; /* us of each loop */
 
 typedef struct Call {
     struct Call *next;
@@ -236,18 +236,6 @@ static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
     return !wait;
 }
 
-static void on_timer(RedisModuleCtx *ctx, void *data) {
-    (void)ctx;
-    *(bool *)data = false; /* nothing else to do: the loop has woken up, calls run before it sleeps again */
-}
-
-static void wake_soon(void) {
-    static bool set;
-    if (set) return;
-    set = true;
-    RedisModule_CreateTimer(module_context, RETRY_MS, on_timer, &set);
-}
-
 /* One call of the lane; false when there is none that can run now. A host that does not read gets no further answers:
  * its socket wakes the loop when it does. */
 static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
@@ -255,7 +243,7 @@ static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
     if (!call) return false;
     if (!run_call(ctx, lane, call)) {
         put_back(lane, call);
-        wake_soon();
+        loop_soon();
         return false;
     }
     memory_free(call);
@@ -271,7 +259,7 @@ void host_call_before_sleep(RedisModuleCtx *ctx) {
             uint64_t now = clock_microseconds();
             if (until == 0) until = now + LOOP_SHARE;
             if (now >= until) {
-                wake_soon();
+                loop_soon();
                 return;
             }
             more |= run_one(ctx, lane);

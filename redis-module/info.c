@@ -332,9 +332,12 @@ static bool right_arity(const RouteCommand *route, int argc) {
     return route->arity >= 0 ? argc == route->arity : argc >= -route->arity;
 }
 
-/* A command that has its own name too is subject to the rules for that name. */
+/* A command that has its own name too is subject to the rules for that name. One that has none yet has no rules that
+ * could keep anybody from it, so that what only administrators may run waits for its name. */
 static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisModuleString **argv, int argc) {
-    if (!command->registered) return true;
+    if (!command->registered) {
+        return !strstr(command->route->categories, "admin") && !strstr(command->route->categories, "dangerous");
+    }
     RedisModuleString *name = RedisModule_GetClientUserNameById(ctx, RedisModule_GetClientId(ctx));
     RedisModuleUser *user = name ? RedisModule_GetModuleUserFromUserName(name) : NULL;
     bool may = user && RedisModule_ACLCheckCommandPermissions(user, argv, argc) == REDISMODULE_OK;

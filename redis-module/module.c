@@ -47,6 +47,19 @@ uint64_t clock_command_milliseconds(void) {
     return (uint64_t)RedisModule_CachedMicroseconds() / 1000;
 }
 
+static bool loop_timer_set;
+
+static void on_loop_timer(RedisModuleCtx *ctx, void *data) {
+    (void)ctx, (void)data;
+    loop_timer_set = false;
+}
+
+void loop_soon(void) {
+    if (loop_timer_set) return;
+    loop_timer_set = true;
+    RedisModule_CreateTimer(module_context, 1, on_loop_timer, NULL);
+}
+
 /* ===== What the server tells ===== */
 
 static void on_loop(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {

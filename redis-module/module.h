@@ -23,6 +23,9 @@ extern char server_version[32];
 /* Microseconds of a clock that never goes back. */
 uint64_t clock_microseconds(void);
 
+/* Has the event loop turn again within a millisecond, for what was made ready after it looked. */
+void loop_soon(void);
+
 /* Milliseconds since 1970, as the server counts them. */
 uint64_t clock_milliseconds(void);
 

@@ -343,6 +343,13 @@ Request *request_waiting_sync(void) {
     return sync_request;
 }
 
+/* All runs after conflicts share one budget a loop: they are of many clients, at one hot key. */
+enum { BUDGET_OF_CONFLICTS = 0 }; /* no client has this id */
+
+static uint64_t budget_owner(const Request *request) {
+    return request->client ? BUDGET_OF_CONFLICTS : request->client_id;
+}
+
 static uint64_t sync_deadline(uint64_t client_id) {
     if (budget_client != client_id && sync_depth <= 1) { /* a nested command has a client of its own */
         budget_client = client_id;
@@ -363,7 +370,7 @@ static bool read_afresh(RedisModuleCtx *ctx, Request *request, RedisModuleString
 static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
     Lane *lane = request->lane;
     uint64_t from = clock_microseconds();
-    uint64_t deadline = sync_deadline(request->client_id);
+    uint64_t deadline = sync_deadline(budget_owner(request));
     request->sync = true;
     request->answered = false;
     request->ctx = ctx;
@@ -399,7 +406,7 @@ static bool sync_possible(const Request *request, char *error) {
                  command->route->plugin);
         return false;
     }
-    if (sync_deadline(request->client_id) <= clock_microseconds()) {
+    if (sync_deadline(budget_owner(request)) <= clock_microseconds()) {
         snprintf(error, CALL_ERROR_SIZE, "TIMEOUT '%s' was not run: ferrite.sync-budget is used up", command->name);
         return false;
     }
@@ -451,8 +458,9 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request) {
         reply_error_text(ctx, request->command, "UNAVAILABLE the plugin has stopped meanwhile");
         return REDISMODULE_OK;
     }
-    if (request->by_key && request->attempts < request->command->route->retry) {
-        guard_again(request);
+    bool no_budget = sync_deadline(budget_owner(request)) <= clock_microseconds();
+    if (request->by_key && (request->attempts < request->command->route->retry || no_budget)) {
+        guard_again(request); /* without budget: its last try comes in a later loop */
         return REDISMODULE_ERR;
     }
     const Arguments *arguments = &request->arguments;
@@ -653,12 +661,21 @@ static void unblock_waiting(void) {
     unblock_count = 0;
 }
 
+/* Before the server sleeps it has served the clients of ready keys already: what is signalled then waits for the next
+ * loop. */
+static bool keys_were_served;
+
+void request_keys_served(bool served) {
+    keys_were_served = served;
+}
+
 static void wake(Request *request) {
     if (request->sync) {
         request->answered = true;
     } else if (request->by_key) {
         RedisModule_SelectDb(module_context, request->db);
         RedisModule_SignalKeyAsReady(module_context, request->wake_name);
+        if (keys_were_served) loop_soon();
     } else {
         RedisModule_BlockedClientMeasureTimeEnd(request->client);
         if (RedisModule_BlockClientSetPrivateData)

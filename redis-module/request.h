@@ -115,6 +115,9 @@ bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString
 /* The request that the main thread waits for; NULL if none. */
 Request *request_waiting_sync(void);
 
+/* Told at the start and at the end of what runs before the server sleeps. */
+void request_keys_served(bool served);
+
 /* Once per loop: a new budget for synchronous waits; wakes what a pause had held. */
 void request_before_sleep(void);
 
