@@ -165,16 +165,35 @@ static const char *refuse_peer(int fd) {
     return NULL;
 }
 
+/* The listening socket stays readable while a connection waits that cannot be accepted (no descriptor is left): it is
+ * not watched until the next second, and the log has one line for all that time. */
+static bool accept_paused, accept_problem_told;
+
+static void pause_accepting(const char *problem) {
+    if (!accept_problem_told) log_line(LOG_WARNING, "cannot accept a connection of the host: %s", problem);
+    accept_problem_told = true;
+    accept_paused = true;
+    RedisModule_EventLoopDel(listener, REDISMODULE_EVENTLOOP_READABLE);
+}
+
+static void resume_accepting(int hz) {
+    static int ticks;
+    if (!accept_paused || ++ticks < hz) return;
+    ticks = 0;
+    accept_paused =
+        RedisModule_EventLoopAdd(listener, REDISMODULE_EVENTLOOP_READABLE, on_connection, NULL) != REDISMODULE_OK;
+}
+
 static void on_connection(int fd, void *data, int mask) {
     (void)data, (void)mask;
     for (;;) {
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (peer < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED) {
-                log_line(LOG_WARNING, "cannot accept a connection of the host: %s", strerror(errno));
-            }
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK) pause_accepting(strerror(errno));
             return;
         }
+        accept_problem_told = false;
         const char *problem = refuse_peer(peer);
         if (!problem) {
             lane_open(peer);
@@ -535,6 +554,7 @@ void bridge_cron(int hz) {
             lane_close(lane, "no HELLO within 5 s");
         }
     }
+    resume_accepting(hz);
     heartbeat(hz);
     bridge_state_changed();
     host_cron();
