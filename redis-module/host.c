@@ -111,7 +111,6 @@ typedef struct Spawn {
     char *const *environment;
     int output; /* write end of the pipe */
     int parent;
-    int oom_score; /* /proc/self/oom_score_adj, opened by the parent; -1 if it cannot be */
     sigset_t none;
     volatile int error; /* errno of what failed in the child */
 } Spawn;
@@ -127,7 +126,8 @@ static void child_main(Spawn *spawn) {
     if (nothing >= 0) dup2(nothing, 0);
     dup2(spawn->output, 1);
     dup2(spawn->output, 2);
-    if (spawn->oom_score >= 0 && write(spawn->oom_score, "1000", 4) < 0) {
+    int oom_score = open("/proc/self/oom_score_adj", O_WRONLY); /* opened by the parent, `self` would be the server */
+    if (oom_score >= 0 && write(oom_score, "1000", 4) < 0) {
         /* not allowed here: the host keeps the server's score */
     }
     if (syscall(SYS_close_range, 3, ~0U, 0) < 0) {
@@ -142,7 +142,6 @@ static void child_main(Spawn *spawn) {
 /* vfork: no copy of the page tables of a large server. Returns the pid, or -1. */
 static int spawn_process(char *const *arguments, char *const *environment, int output, int *failed) {
     Spawn spawn = {.arguments = arguments, .environment = environment, .output = output, .parent = getpid()};
-    spawn.oom_score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     sigset_t all, before;
     sigfillset(&all);
     sigemptyset(&spawn.none);
@@ -151,7 +150,6 @@ static int spawn_process(char *const *arguments, char *const *environment, int o
     if (pid == 0) child_main(&spawn);
     *failed = pid < 0 ? errno : spawn.error;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (spawn.oom_score >= 0) close(spawn.oom_score);
     if (pid > 0 && spawn.error) {
         waitpid(pid, NULL, 0);
         return -1;
