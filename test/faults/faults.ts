@@ -1,8 +1,10 @@
 // What tests of faults share: counts, the host's process, what a killed server may leave behind.
 import { readdirSync, readFileSync } from 'node:fs'
-import { readdir, readlink } from 'node:fs/promises'
+import { mkdir, readdir, readlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Redis } from 'ioredis'
+import type { ServerProgram } from '#lib/servers/server-version.js'
 import { testFile, until, type TestServer } from '../helpers/index.js'
 
 /** The sources of the plugins of these tests. */
@@ -103,6 +105,14 @@ export async function descriptors(pid: number): Promise<readonly string[]> {
 /** Resident memory of a process in bytes. */
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024
+}
+
+/** A program that runs some lines of shell before it becomes the server. */
+export async function wrapped(folder: string, program: ServerProgram, lines: string): Promise<ServerProgram> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, 'wrapped')
+  await writeFile(path, `#!/bin/sh\nset -e\n${lines}\nexec '${program.path}' "$@"\n`, { mode: 0o700 })
+  return { ...program, path }
 }
 
 /** Fails when the server has died, and says how. */

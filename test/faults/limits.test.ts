@@ -1,10 +1,10 @@
 // The bounds: lanes, bytes that wait for the host, requests in flight, file descriptors, clients.
 import { execFileSync } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { forEachServer, startServer, until, type TestServer } from '../helpers/index.js'
-import { assertLives, childrenOf, count, errorOf, figure, ledger, served } from './faults.js'
+import { assertLives, childrenOf, count, errorOf, figure, ledger, served, wrapped } from './faults.js'
 import { RawPeer } from './raw-peer.js'
 
 function startExternal(program: TestServer['program'], config = {}): Promise<TestServer> {
@@ -138,19 +138,11 @@ forEachServer(test, 'faults: guarded requests count for max-inflight while they 
   t.true(done.length < 30, 'no bound for requests that wait in their queue')
 })
 
-/** A program that starts the server with a limit. */
-async function limited(folder: string, program: TestServer['program'], limit: string): Promise<TestServer['program']> {
-  await mkdir(folder, { recursive: true })
-  const path = join(folder, 'limited')
-  await writeFile(path, `#!/bin/sh\n${limit} && exec '${program.path}' "$@"\n`, { mode: 0o700 })
-  return { ...program, path }
-}
-
 forEachServer(test, 'faults: with few file descriptors the server and its clients come first', async (t, program) => {
   await using home = await startServer({ server: program, module: false })
   // Few for the lanes, then too few for a lane at all.
   for (const files of [140, 110, 70]) {
-    const small = await limited(join(home.folder, String(files)), program, `ulimit -n ${files}`)
+    const small = await wrapped(join(home.folder, String(files)), program, `ulimit -n ${files}`)
     await using server = await startServer({
       server: small,
       plugins: [ledger],
