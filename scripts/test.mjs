@@ -2,6 +2,7 @@
 // `N passed, N failed`. --long runs the long checks in full (FERRITE_LONG=1 in the tests).
 // --sanitize runs ava with the module under AddressSanitizer and UBSan, on the servers that can be run so.
 // --valgrind runs ava with the servers under valgrind, where that can be.
+// Without --long, of each version that the matrix names the newest server is taken.
 // FERRITE_SERVERS=redis-8.0,valkey-9 narrows the servers. With CI=true the versions that must have run are demanded.
 import { buildLibrary, buildTests, root } from './library.mjs'
 import { runAva } from './run-ava.mjs'
@@ -12,7 +13,8 @@ import { valgrindEnvironment, valgrindServers } from './valgrind-servers.mjs'
 const say = (line) => console.error(`ferrite: ${line}`)
 const mandatory = ['redis-7.0', 'redis-8', 'valkey-9']
 const given = process.argv.slice(2)
-if (given.includes('--long')) process.env.FERRITE_LONG = '1'
+const isLong = given.includes('--long')
+if (isLong) process.env.FERRITE_LONG = '1'
 const isSanitized = given.includes('--sanitize')
 if (isSanitized) process.env.FERRITE_SERVERS ??= sanitizedServers
 const isUnderValgrind = given.includes('--valgrind')
@@ -35,16 +37,31 @@ async function prepare() {
   if (!(await buildTests())) add({ passed: 0, failed: 1 })
 }
 
+/**
+ * The newest of each version that the matrix names; --long takes all that are there. Sets FERRITE_SERVERS for the tests.
+ */
+function chooseServers(servers, narrowServers) {
+  if (isLong || process.env.FERRITE_SERVERS !== undefined) return
+  const newest = ['redis-7.0', 'redis-8.0', 'redis-8', 'valkey-8', 'valkey-9'].flatMap((version) =>
+    narrowServers(servers, [version])
+      .sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }))
+      .slice(-1),
+  )
+  const names = new Set(newest.map((server) => server.name))
+  if (names.size > 0) process.env.FERRITE_SERVERS = [...names].join(',')
+}
+
 async function prepareServers() {
   const { ensureServers, narrowServers } = await import(new URL('lib/servers/catalogue.js', root).href)
   const { catalogueLines } = await import(new URL('lib/servers/catalogue-lines.js', root).href)
   const catalogue = await ensureServers({ say })
+  chooseServers(catalogue.servers, narrowServers)
   const names = (process.env.FERRITE_SERVERS ?? '').split(',').filter((name) => name !== '')
   const servers = names.length === 0 ? catalogue.servers : narrowServers(catalogue.servers, names)
   const left = catalogue.servers.filter((server) => !servers.includes(server))
   const notChecked = [
     ...catalogue.notChecked,
-    ...left.map((server) => ({ label: server.name, reason: `not among FERRITE_SERVERS=${names.join(',')}` })),
+    ...left.map((server) => ({ label: server.name, reason: `not among ${names.join(', ')}` })),
   ]
   for (const line of catalogueLines({ servers, notChecked })) console.log(line)
   if (process.env.CI !== 'true') return
