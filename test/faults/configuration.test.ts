@@ -83,7 +83,7 @@ const others: readonly Directive[] = [
   ['ferrite.dynamic-commands', 'no'],
   ['ferrite.enable-plugin-command', 'no'],
   ['ferrite.socket-dir', '.'],
-  ['ferrite.node-path', '/a/no"de'],
+  ['ferrite.node-path', '/a/no de'], // no quote: CONFIG REWRITE of Valkey 8.1.1 does not escape it
   ['ferrite.host-path', '/a b/main.js'],
   ['ferrite.plugin-user', 'some body'],
   ['ferrite.request-timeout', '1234'],
