@@ -80,10 +80,6 @@ static void append(Request *request, RedisModuleString *key) {
     queue->back = entry;
 }
 
-static int last_of(const ReadWord *word, int argc) {
-    return word->last < 0 ? argc + word->last : word->last;
-}
-
 static void enter_queues(Request *request, RedisModuleString **argv, int argc) {
     const RouteCommand *route = request->command->route;
     request->entries = memory_alloc(sizeof(GuardEntry) * (size_t)argc * (size_t)route->read_count);
@@ -91,7 +87,7 @@ static void enter_queues(Request *request, RedisModuleString **argv, int argc) {
         for (int w = 0; w < route->reads[i].count; w++) {
             const ReadWord *word = &route->reads[i].words[w];
             if (word->kind != READ_KEY && word->kind != READ_KEYS) continue;
-            for (int a = word->first; a <= last_of(word, argc) && a < argc; a++) append(request, argv[a]);
+            for (int a = word->first; a <= read_word_last(word, argc) && a < argc; a++) append(request, argv[a]);
         }
     }
 }
@@ -214,7 +210,7 @@ static bool same_reads(const Request *a, const Request *b) {
         for (int w = 0; w < route->reads[i].count; w++) {
             const ReadWord *word = &route->reads[i].words[w];
             if (word->kind == READ_LITERAL) continue;
-            for (int n = word->first; n <= last_of(word, a->arguments.count) && n < a->arguments.count; n++) {
+            for (int n = word->first; n <= read_word_last(word, a->arguments.count) && n < a->arguments.count; n++) {
                 if (!same_string(a->arguments.values[n], b->arguments.values[n])) return false;
             }
         }

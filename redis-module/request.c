@@ -169,10 +169,6 @@ void request_send(Request *request, bool chained, Moment now) {
 
 /* ===== Declared reads ===== */
 
-static int last_argument(const ReadWord *word, int argc) {
-    return word->last < 0 ? argc + word->last : word->last;
-}
-
 /* Builds the command of one declared read from argv; holds references to argv's strings. */
 static bool build_read(const RouteRead *read, RedisModuleString **argv, int argc, Arguments *built) {
     int room = read->count + argc;
@@ -184,7 +180,7 @@ static bool build_read(const RouteRead *read, RedisModuleString **argv, int argc
                                                    : RedisModule_CreateString(NULL, word->literal, word->length);
             continue;
         }
-        int last = last_argument(word, argc);
+        int last = read_word_last(word, argc);
         if (word->first >= argc || last >= argc || last < word->first) {
             arguments_free(built);
             return false;

@@ -537,3 +537,7 @@ void route_table_free(RouteTable *table) {
     }
     memory_free(table);
 }
+
+int read_word_last(const ReadWord *word, int argc) {
+    return word->last < 0 ? argc + word->last : word->last;
+}

@@ -95,4 +95,8 @@ typedef struct RouteTable {
 RouteTable *route_table_parse(const char *text, size_t length, char *error, size_t error_size);
 void route_table_free(RouteTable *table);
 
+/* The number of the last of `argc` arguments that a word other than a literal stands for; below `first` when there are
+ * too few. */
+int read_word_last(const ReadWord *word, int argc);
+
 #endif
