@@ -99,7 +99,7 @@ static void info_lanes(RedisModuleInfoCtx *ctx) {
         snprintf(name, sizeof(name), "lane_%u", lane->number);
         RedisModule_InfoBeginDictField(ctx, name);
         RedisModule_InfoAddFieldCString(ctx, "label", lane->label);
-        RedisModule_InfoAddFieldULongLong(ctx, "pending", lane->pending_count);
+        RedisModule_InfoAddFieldULongLong(ctx, "pending", lane->pending.count);
         RedisModule_InfoAddFieldULongLong(ctx, "queued_bytes", buffer_length(&lane->out));
         RedisModule_InfoAddFieldULongLong(ctx, "round_trip_us", lane->last_round_trip);
         RedisModule_InfoAddFieldULongLong(ctx, "events_dropped", lane->events_dropped);

@@ -22,6 +22,12 @@ struct Request;
 struct Subscription;
 struct Call;
 
+/* Kept by request_set_state. */
+typedef struct RequestList {
+    struct Request *newest;
+    uint32_t count;
+} RequestList;
+
 typedef struct Lane {
     struct Lane *next;
     int fd; /* -1 once closed */
@@ -36,9 +42,8 @@ typedef struct Lane {
     uint64_t opened_at; /* us */
     Buffer in, out;
 
-    struct Request *pending; /* requests that this lane owes a RESULT, newest first */
-    uint32_t pending_count;
-    uint32_t waiting_count; /* guarded requests that wait for their turn, not asked yet */
+    RequestList pending; /* requests that this lane owes a RESULT */
+    RequestList waiting; /* guarded requests that wait for their turn, not asked yet */
 
     struct Call *calls, **calls_end; /* CALLs to run before the server sleeps, oldest first */
     uint32_t call_count;

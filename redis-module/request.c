@@ -65,28 +65,32 @@ uint32_t request_count(void) {
     return in_flight;
 }
 
-void request_set_state(Request *request, RequestState state) {
-    if (request->state == REQUEST_WAITING) request->lane->waiting_count--;
-    if (state == REQUEST_WAITING) request->lane->waiting_count++;
-    request->state = state;
+/* The list of its lane that the request is in; NULL: in none. */
+static RequestList *list_of(const Request *request) {
+    if (request->state == REQUEST_WAITING) return &request->lane->waiting;
+    return request->state == REQUEST_ASKED ? &request->lane->pending : NULL;
 }
 
-static void pending_add(Request *request) {
-    Lane *lane = request->lane;
-    request->next = lane->pending;
-    request->previous = &lane->pending;
-    if (lane->pending) lane->pending->previous = &request->next;
-    lane->pending = request;
-    lane->pending_count++;
-}
-
-static void pending_remove(Request *request) {
-    if (!request->previous) return;
+static void leave(RequestList *list, Request *request) {
     *request->previous = request->next;
     if (request->next) request->next->previous = request->previous;
-    request->next = NULL;
-    request->previous = NULL;
-    request->lane->pending_count--;
+    list->count--;
+}
+
+static void join(RequestList *list, Request *request) {
+    request->next = list->newest;
+    request->previous = &list->newest;
+    if (request->next) request->next->previous = &request->next;
+    list->newest = request;
+    list->count++;
+}
+
+void request_set_state(Request *request, RequestState state) {
+    RequestList *before = list_of(request);
+    if (before) leave(before, request);
+    request->state = state;
+    RequestList *after = list_of(request);
+    if (after) join(after, request);
 }
 
 static void hold_remove(Request *request);
@@ -100,7 +104,6 @@ static void drop_result(Request *request) {
 }
 
 void request_release(Request *request) {
-    pending_remove(request);
     forget_client(request);
     hold_remove(request);
     if (request->guarded) guard_leave(request);
@@ -157,7 +160,6 @@ static void send_invoke(Request *request, RedisModuleString **argv, int argc, ui
     frame_end(out, begun);
     lane_written(request->lane);
     request_set_state(request, REQUEST_ASKED);
-    pending_add(request);
 }
 
 void request_send(Request *request, bool chained, Moment now) {
@@ -378,7 +380,6 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
     sync_request = outer;
     budget_used += clock_microseconds() - from;
     if (request->answered) return true;
-    pending_remove(request);
     request_set_state(request, REQUEST_ANSWERED);
     lane->sync_refused = lane->fd >= 0;
     bridge_cancel(lane, request_id(request), CANCEL_TIMEOUT);
@@ -515,7 +516,6 @@ static void end_blocked(Request *request, uint16_t why) {
     if (request->state == REQUEST_ASKED && request->lane->fd >= 0) {
         bridge_cancel(request->lane, request_id(request), why);
     }
-    pending_remove(request);
     hold_remove(request);
     if (request->guarded) guard_leave(request);
     request->ended = true;
@@ -685,7 +685,6 @@ void request_answer(Lane *lane, const Frame *frame) {
     Request *request = request_find(frame->id);
     lane->sync_refused = false;
     if (!request || request->state != REQUEST_ASKED || request->lane != lane) return; /* nobody waits any more */
-    pending_remove(request);
     if (frame->code == OUTCOME_AGAIN && request->guarded && !request->sync) {
         request->command->again++;
         guard_again(request);
@@ -702,7 +701,6 @@ void request_answer(Lane *lane, const Frame *frame) {
 }
 
 void request_fail(Request *request, const char *code_and_text) {
-    pending_remove(request);
     drop_result(request);
     request->failure = memory_copy_string(code_and_text, strlen(code_and_text));
     request_set_state(request, REQUEST_ANSWERED);
@@ -710,13 +708,8 @@ void request_fail(Request *request, const char *code_and_text) {
 }
 
 void request_fail_lane(Lane *lane, const char *reason) {
-    while (lane->pending) request_fail(lane->pending, reason);
-    /* Guarded requests of this lane may wait unsent. */
-    for (uint32_t i = 0; i < slot_count; i++) {
-        Request *request = slots[i];
-        if (request->state == REQUEST_WAITING && request->lane == lane && !request->ended)
-            request_fail(request, reason);
-    }
+    while (lane->pending.newest) request_fail(lane->pending.newest, reason);
+    while (lane->waiting.newest) request_fail(lane->waiting.newest, reason);
 }
 
 /* ===== Deadlines ===== */
@@ -795,7 +788,7 @@ static int refuse_overload(RedisModuleCtx *ctx, Command *command) {
 
 /* A waiting client costs the server about 36 KB: at most a quarter of maxmemory goes to them. */
 static bool too_many_in_flight(const Lane *lane) {
-    if (lane->pending_count + lane->waiting_count >= (uint64_t)config.max_inflight) return true;
+    if ((uint64_t)lane->pending.count + lane->waiting.count >= (uint64_t)config.max_inflight) return true;
     uint64_t limit = bridge_maxmemory() / 4 / (36 << 10);
     return limit && in_flight >= (limit < 64 ? 64 : limit);
 }

@@ -45,7 +45,7 @@ typedef struct Request {
     Command *command;
     Lane *lane;
     uint16_t code;                    /* the command's, on that lane: it may be served by another one meanwhile */
-    struct Request *next, **previous; /* in lane->pending while ASKED */
+    struct Request *next, **previous; /* in lane->pending while ASKED, in lane->waiting while WAITING */
 
     RedisModuleBlockedClient *client; /* NULL when sync */
     RedisModuleCtx *ctx;              /* sync: the command's own */
