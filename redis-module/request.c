@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,6 +96,7 @@ void request_set_state(Request *request, RequestState state) {
 
 static void hold_remove(Request *request);
 static void forget_client(Request *request);
+static void forget_deadline(Request *request);
 
 static void drop_result(Request *request) {
     buffer_empty(&request->result, KEPT_BY_SLOT);
@@ -105,6 +107,7 @@ static void drop_result(Request *request) {
 
 void request_release(Request *request) {
     forget_client(request);
+    forget_deadline(request);
     hold_remove(request);
     if (request->guarded) guard_leave(request);
     drop_result(request);
@@ -567,7 +570,7 @@ static Request *request_of(RedisModuleCtx *ctx, RedisModuleBlockedClient *client
     return RedisModule_DictGetC(requests_by_client, &client, sizeof(client), NULL);
 }
 
-static void watch_deadline(const Request *request);
+static void watch_deadline(Request *request);
 
 /* Without a timeout of the server's: its table of them costs more than the rest of blocking. */
 void request_block(RedisModuleCtx *ctx, Request *request) {
@@ -718,6 +721,9 @@ void request_fail_lane(Lane *lane, const char *reason) {
  * so that a new one rarely has to move it. */
 static RedisModuleTimerID deadline_timer;
 static uint64_t deadline_next; /* 0: no timer is set */
+static Heap deadlines;
+
+enum { LOOK_AGAIN = 1000 }; /* us, for a request that cannot time out now */
 
 static void on_deadline(RedisModuleCtx *ctx, void *data);
 
@@ -727,15 +733,21 @@ static void set_deadline_timer(uint64_t deadline, uint64_t now) {
     deadline_timer = RedisModule_CreateTimer(module_context, wait, on_deadline, NULL);
 }
 
-static void watch_deadline(const Request *request) {
+static void watch_deadline(Request *request) {
+    request->due.due = request->deadline;
+    heap_add(&deadlines, &request->due);
     if (deadline_next && deadline_next <= request->deadline) return;
     if (deadline_next) RedisModule_StopTimer(module_context, deadline_timer, NULL);
     set_deadline_timer(request->deadline, request->started_at);
 }
 
+static void forget_deadline(Request *request) {
+    heap_remove(&deadlines, &request->due);
+}
+
 /* False for what is about to be answered anyway, and for the request that the main thread waits for. */
 static bool can_time_out(const Request *request) {
-    if (request->state == REQUEST_FREE || request->sync || request->ended) return false;
+    if (request->sync || request->ended) return false;
     return request->state != REQUEST_ANSWERED || request->held;
 }
 
@@ -751,17 +763,20 @@ static void time_out(Request *request) {
 
 static void on_deadline(RedisModuleCtx *ctx, void *data) {
     (void)ctx, (void)data;
-    uint64_t now = clock_microseconds(), next = 0;
-    for (uint32_t i = 0; i < slot_count; i++) {
-        Request *request = slots[i];
-        if (!can_time_out(request)) continue;
-        if (request->deadline <= now)
+    uint64_t now = clock_microseconds();
+    HeapEntry *first;
+    while ((first = heap_first(&deadlines)) && first->due <= now) {
+        Request *request = (Request *)((char *)first - offsetof(Request, due));
+        heap_remove(&deadlines, first);
+        if (can_time_out(request)) {
             time_out(request);
-        else if (!next || request->deadline < next)
-            next = request->deadline;
+            continue;
+        }
+        first->due = now + LOOK_AGAIN; /* it can wait again: after a conflict, or for the end of a pause */
+        heap_add(&deadlines, first);
     }
     deadline_next = 0;
-    if (next) set_deadline_timer(next, now);
+    if (first) set_deadline_timer(first->due, now);
 }
 
 void request_before_sleep(void) {
@@ -888,4 +903,5 @@ void request_free_all(void) {
     unblock_soon = NULL;
     unblock_count = unblock_room = 0;
     slot_count = slot_room = free_count = 0;
+    heap_free(&deadlines);
 }

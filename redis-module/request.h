@@ -20,6 +20,7 @@
 #include "buffer.h"
 #include "call.h"
 #include "command.h"
+#include "heap.h"
 #include "lane.h"
 #include "server.h"
 
@@ -53,6 +54,7 @@ typedef struct Request {
     int db;
     RedisModuleString *user;       /* NULL: no user (another module's call) */
     uint64_t started_at, deadline; /* us */
+    HeapEntry due;                 /* when the deadline is looked at */
 
     Buffer reads; /* guarded: list of values as sent, for the comparison at commit */
 
