@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "command.h"
 #include "config.h"
 #include "events.h"
@@ -28,7 +29,8 @@
 #include "memory.h"
 #include "message.h"
 #include "module.h"
-#include "request.h"
+#include "sync.h"
+#include "wake.h"
 
 enum { TOKEN_LENGTH = 64, SPARE_DESCRIPTORS = 64 };
 enum { GREETING_SECONDS = 5, HEARTBEAT_SECONDS = 1, HEARTBEAT_MISSED_SECONDS = 15 };
@@ -37,7 +39,6 @@ static char folder[128], socket_path[160], token_path[160];
 static char token[TOKEN_LENGTH + 1];
 static int listener = -1;
 static uint8_t state;
-static uint64_t maxmemory;
 static PluginStatus *plugins;
 static int plugin_count;
 static bool host_was_ready;
@@ -444,7 +445,7 @@ const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
     if (problem) return problem;
     switch (frame->type) {
         case FRAME_RESULT:
-            request_answer(lane, frame);
+            answer_take(lane, frame);
             return NULL;
         case FRAME_CALL:
             host_call_take(lane, frame);
@@ -471,12 +472,6 @@ const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
     }
 }
 
-void bridge_cancel(Lane *lane, uint64_t id, uint16_t why) {
-    if (lane->fd < 0) return;
-    frame_end(&lane->out, frame_begin(&lane->out, FRAME_CANCEL, 0, why, id));
-    lane_written(lane);
-}
-
 static void close_plugin_lanes(void) {
     for (Lane *lane = lane_list; lane; lane = lane->next) lane_close(lane, "the host has ended");
 }
@@ -487,7 +482,7 @@ void bridge_lane_closed(Lane *lane) {
     command_detach(lane, NULL, lane->kind == LANE_CONTROL ? NULL : reason);
     char error[CALL_ERROR_SIZE + 16];
     snprintf(error, sizeof(error), "UNAVAILABLE %s", reason);
-    request_fail_lane(lane, error);
+    answer_fail_lane(lane, error);
     host_call_drop(lane);
     events_drop(lane);
     if (lane->greeted && lane->kind == LANE_CONTROL) {
@@ -510,22 +505,16 @@ const char *bridge_down_reason(void) {
 /* ===== Loop ===== */
 
 void bridge_before_sleep(RedisModuleCtx *ctx) {
-    request_keys_served(true);
+    wake_keys_served(true);
     answer_routes(ctx);
     host_call_before_sleep(ctx);
     events_before_sleep();
     guard_before_sleep(ctx);
-    request_before_sleep();
+    wake_before_sleep();
+    sync_before_sleep();
     lane_flush_all();
     lane_sweep();
-    request_keys_served(false);
-}
-
-void bridge_ping(Lane *lane) {
-    if (lane->ping_sent_at || lane->fd < 0) return;
-    lane->ping_sent_at = clock_microseconds();
-    frame_end(&lane->out, frame_begin(&lane->out, FRAME_PING, 0, 0, ++lane->ping_cookie));
-    lane_written(lane);
+    wake_keys_served(false);
 }
 
 static void heartbeat(int hz) {
@@ -544,7 +533,7 @@ static void heartbeat(int hz) {
     }
     if (++ticks < HEARTBEAT_SECONDS * hz || control->ping_sent_at) return;
     ticks = 0;
-    bridge_ping(control);
+    lane_ping(control);
 }
 
 void bridge_cron(int hz) {
@@ -558,20 +547,4 @@ void bridge_cron(int hz) {
     heartbeat(hz);
     bridge_state_changed();
     host_cron();
-}
-
-uint64_t bridge_maxmemory(void) {
-    return maxmemory;
-}
-
-void bridge_read_maxmemory(void) {
-    RedisModuleCallReply *reply = RedisModule_Call(module_context, "CONFIG", "ccE", "GET", "maxmemory");
-    RedisModuleCallReply *value = NULL;
-    if (reply && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ARRAY) {
-        value = RedisModule_CallReplyArrayElement(reply, 1);
-    }
-    size_t length = 0;
-    const char *text = value ? RedisModule_CallReplyStringPtr(value, &length) : NULL;
-    if (text) maxmemory = strtoull(text, NULL, 10);
-    if (reply) RedisModule_FreeCallReply(reply);
 }

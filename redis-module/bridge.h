@@ -30,11 +30,6 @@ const char *bridge_socket_path(void);
 const char *bridge_handle_frame(Lane *lane, const Frame *frame);
 void bridge_lane_closed(Lane *lane);
 
-void bridge_cancel(Lane *lane, uint64_t request_id, uint16_t why);
-
-/* Sends a PING unless one is on its way. */
-void bridge_ping(Lane *lane);
-
 /* Why no lane serves a command, for `-UNAVAILABLE <reason>`. */
 const char *bridge_down_reason(void);
 
@@ -45,10 +40,6 @@ void bridge_before_sleep(RedisModuleCtx *ctx);
 
 /* `hz` times per second: greeting deadlines, heartbeat of the control lane. */
 void bridge_cron(int hz);
-
-/* Bytes, 0 when there is no limit. */
-uint64_t bridge_maxmemory(void);
-void bridge_read_maxmemory(void);
 
 const PluginStatus *bridge_plugins(int *count);
 

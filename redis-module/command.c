@@ -15,7 +15,7 @@
 #include "module.h"
 #include "plugin_user.h"
 #include "register.h"
-#include "request.h"
+#include "start.h"
 #include "route_file.h"
 
 Command *command_list;
@@ -110,7 +110,7 @@ bool command_read_routes(char *error, size_t error_size) {
 
 int Plugin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     Command *command = command_of_arguments(argv, argc);
-    if (command && command->route) return request_start(ctx, command, argv, argc);
+    if (command && command->route) return start_request(ctx, command, argv, argc);
     return RedisModule_ReplyWithError(ctx, command ? "ERR this command's plugin is not installed any more"
                                                    : "ERR unknown subcommand of a plugin's command");
 }
@@ -179,6 +179,11 @@ bool command_register_later(RedisModuleCtx *ctx, const char *plugin, char *error
     }
     if (!all) snprintf(error, error_size, "the server or another module has a command of that name");
     return all;
+}
+
+void command_reply_error(RedisModuleCtx *ctx, Command *command, const char *code_and_text) {
+    command->failed++;
+    RedisModule_ReplyWithError(ctx, code_and_text);
 }
 
 /* ===== Lanes ===== */

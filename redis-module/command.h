@@ -53,6 +53,9 @@ Command *command_builtin(const RouteCommand *route);
 /* The number of words that name it: 2 for a subcommand. */
 int command_words(const Command *command);
 
+/* Replies, and counts it as failed. */
+void command_reply_error(RedisModuleCtx *ctx, Command *command, const char *code_and_text);
+
 void command_attach(Command *command, Lane *lane, uint16_t code);
 /* Detaches what `lane` serves of `plugin` (NULL: all of it). */
 void command_detach(Lane *lane, const char *plugin, const char *reason);

@@ -5,8 +5,11 @@
 
 #include "cluster.h"
 #include "config.h"
+#include "invoke.h"
 #include "memory.h"
 #include "module.h"
+#include "reads.h"
+#include "wake.h"
 
 /* A queue exists while somebody is in it. `front` is the oldest. */
 typedef struct GuardQueue {
@@ -129,26 +132,27 @@ static void hold_arguments(Request *request, RedisModuleString **argv, int argc)
     }
 }
 
-int guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
-    char error[CALL_ERROR_SIZE];
+bool guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
+    request->guarded = true;
     hold_arguments(request, argv, argc);
     enter_queues(request, argv, argc);
     if (is_first(request)) {
-        if (!request_read(ctx, request, argv, argc, &request->reads, error)) {
-            request->command->failed++;
-            request_release(request);
-            return RedisModule_ReplyWithError(ctx, error);
+        if (!reads_perform(ctx, request, argv, argc, &request->reads, error)) {
+            guard_leave(request);
+            return false;
         }
         request->has_reads = true;
     }
     request->by_key = RedisModule_BlockClientOnKeysWithFlags != NULL;
     if (request->by_key) request->wake_name = make_wake_name(request);
-    request_block(ctx, request);
+    return true;
+}
+
+void guard_blocked(Request *request) {
     if (request->entry_count == 0)
-        request_send(request, false, moment_now());
+        invoke_guarded(request, false, moment_now());
     else if (request->has_reads)
         mark_ready(request->entries[0].queue);
-    return REDISMODULE_OK;
 }
 
 void guard_leave(Request *request) {
@@ -180,7 +184,7 @@ void guard_again(Request *request) {
     if (request->entry_count > 0)
         mark_ready(request->entries[0].queue);
     else
-        request_fail(request, "TRYAGAIN the plugin was busy");
+        wake_with_error(request, "TRYAGAIN the plugin was busy");
 }
 
 /* ===== Batches ===== */
@@ -227,7 +231,7 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
         return false;
     }
     if (user) call_as(ctx, user);
-    bool ok = request_read(ctx, request, request->arguments.values, request->arguments.count, &request->reads, error);
+    bool ok = reads_perform(ctx, request, request->arguments.values, request->arguments.count, &request->reads, error);
     if (user) {
         call_as(ctx, NULL);
         RedisModule_FreeModuleUser(user);
@@ -239,14 +243,14 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
 static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *previous) {
     if (request->has_reads) return true;
     if (!request->command->route) {
-        request_fail(request, "UNAVAILABLE the plugin has stopped meanwhile");
+        wake_with_error(request, "UNAVAILABLE the plugin has stopped meanwhile");
         return false;
     }
     char error[CALL_ERROR_SIZE];
     if (previous && same_reads(previous, request)) {
         buffer_put(&request->reads, buffer_front(&previous->reads), buffer_length(&previous->reads));
     } else if (!read_as_user(ctx, request, error)) {
-        request_fail(request, error);
+        wake_with_error(request, error);
         return false;
     }
     request->has_reads = true;
@@ -264,11 +268,11 @@ static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
         if (last && last->lane != request->lane) break; /* its command has moved: a batch is of one lane */
         if (!provide_reads(ctx, request, last)) continue;
         request->batch_stamp = stamp;
-        if (last) request_send(last, true, now);
+        if (last) invoke_guarded(last, true, now);
         last = request;
         size++;
     }
-    if (last) request_send(last, false, now);
+    if (last) invoke_guarded(last, false, now);
 }
 
 void guard_before_sleep(RedisModuleCtx *ctx) {

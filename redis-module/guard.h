@@ -6,9 +6,13 @@
 
 #include "request.h"
 
-/* Enters the queues of all keys that the declared reads name, in one step, and blocks the client; if nobody is before
- * it, the reads are performed at once, in the client's own context. */
-int guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc);
+/* Enters the queues of all keys that the declared reads name, in one step; if nobody is before it, the reads are
+ * performed at once, in the client's own context. The client is to be blocked next. False with "CODE text" in `error`
+ * when a read failed, and the request is in no queue. */
+bool guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error);
+
+/* Its client is blocked: it may be sent when its turn comes. */
+void guard_blocked(Request *request);
 
 /* Leaves them, at reply, timeout, disconnect or failure; others may become ready by it. */
 void guard_leave(Request *request);

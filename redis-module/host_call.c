@@ -10,6 +10,7 @@
 #include "module.h"
 #include "plugin_user.h"
 #include "request.h"
+#include "sync.h"
 
 enum { LOOP_SHARE = 2000 }; /* us of each loop */
 
@@ -167,7 +168,7 @@ static void run_for_waiting(Request *request, Lane *lane, const Call *call) {
 }
 
 void host_call_run_waiting(Lane *lane) {
-    Request *request = request_waiting_sync();
+    Request *request = sync_waiting();
     if (!request || request->lane != lane) return;
     for (Call *call; (call = take_out(lane, request_id(request)));) {
         run_for_waiting(request, lane, call);

@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "module.h"
 #include "request.h"
+#include "start.h"
 
 static const char *const plugin_states[] = {"loading", "active", "disabled", "failed", "unloading"};
 
@@ -267,7 +268,7 @@ static int Ping_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int 
     bool any = false;
     for (Lane *lane = lane_list; may_block && lane; lane = lane->next) {
         if (lane->fd < 0 || !lane->greeted) continue;
-        bridge_ping(lane);
+        lane_ping(lane);
         any = true;
     }
     if (!any) { /* in a transaction: the last known round trips */
@@ -303,7 +304,7 @@ static int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **arg
     if (argc < 2) return RedisModule_WrongArity(ctx);
     bool is_list = strcasecmp(RedisModule_StringPtrLen(argv[1], NULL), "LIST") == 0;
     if (!plugin_command->lane && is_list) return reply_plugins_without_host(ctx);
-    return request_start(ctx, plugin_command, argv, argc);
+    return start_request(ctx, plugin_command, argv, argc);
 }
 
 /* ===== FERRITE.CALL -- runs a plugin command that the server could not be given as a command of its own ===== */
@@ -312,7 +313,7 @@ static int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **arg
 static void report_keys(RedisModuleCtx *ctx, const RouteCommand *route, int argc) {
     for (int i = 0; route && i < route->key_count; i++) {
         const RouteKey *key = &route->keys[i];
-        if (key->begin_keyword || key->numbered) continue; /* request_start refuses these through FERRITE.CALL */
+        if (key->begin_keyword || key->numbered) continue; /* start_request refuses these through FERRITE.CALL */
         int first = key->begin_at + 1, last = key->find[0] < 0 ? argc + key->find[0] : first + key->find[0];
         int step = key->find[1] > 0 ? key->find[1] : 1;
         for (int at = first; at <= last && at < argc; at += step) {
@@ -363,7 +364,7 @@ static int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int 
     if (!caller_may_run(ctx, command, argv + 1, argc - 1)) {
         return RedisModule_ReplyWithError(ctx, "NOPERM you have no permission to run this command");
     }
-    return request_start(ctx, command, argv + 1, argc - 1);
+    return start_request(ctx, command, argv + 1, argc - 1);
 }
 
 /* ===== FERRITE.HELP ===== */

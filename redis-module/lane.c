@@ -102,6 +102,13 @@ bool lane_has_room(const Lane *lane, size_t bytes) {
     return total <= (size_t)config.buffer_total;
 }
 
+void lane_ping(Lane *lane) {
+    if (lane->ping_sent_at || lane->fd < 0) return;
+    lane->ping_sent_at = clock_microseconds();
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_PING, 0, 0, ++lane->ping_cookie));
+    lane_written(lane);
+}
+
 /* ===== Input ===== */
 
 /* False when the lane was closed. */

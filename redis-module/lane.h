@@ -72,6 +72,9 @@ void lane_written(Lane *lane);
 void lane_flush(Lane *lane);
 void lane_flush_all(void);
 
+/* Sends a PING unless one is on its way. */
+void lane_ping(Lane *lane);
+
 /* True if `bytes` more may be queued: below ferrite.lane-buffer, and ferrite.buffer-total over all lanes. One frame of
  * any size always fits an empty queue. */
 bool lane_has_room(const Lane *lane, size_t bytes);

@@ -13,16 +13,20 @@
 
 #include "bridge.h"
 #include "call.h"
+#include "capacity.h"
 #include "command.h"
 #include "companion.h"
 #include "config.h"
+#include "deadline.h"
 #include "events.h"
 #include "guard.h"
 #include "host.h"
 #include "info.h"
 #include "log.h"
 #include "plugin_user.h"
+#include "reads.h"
 #include "request.h"
+#include "wake.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -90,7 +94,7 @@ static void on_shutdown(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t su
 
 static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent, (void)data;
-    bridge_read_maxmemory();
+    capacity_read_maxmemory();
 }
 
 static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
@@ -144,6 +148,9 @@ static int check_server(RedisModuleCtx *ctx) {
 
 static void free_all(void) {
     request_free_all();
+    reads_free_all();
+    wake_free_all();
+    deadline_free_all();
     guard_free_all();
     command_free_all();
     plugin_user_forget();
@@ -187,7 +194,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
         log_line(LOG_WARNING, "%s", error);
         return give_up();
     }
-    bridge_read_maxmemory();
+    capacity_read_maxmemory();
     subscribe(ctx);
     bridge_state_changed();
     return REDISMODULE_OK;

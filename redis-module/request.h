@@ -1,16 +1,15 @@
-/* Requests: runs of plugin commands that a lane was asked for, from the client's command to its reply.
+/* Requests: runs of plugin commands that a lane was asked for, from the client's command to its reply. Here is the
+ * record and the table of them; what happens to one is in the files named here:
  *
- * A slot is found by index and checked by generation, so that a RESULT for a request that has ended is recognised
- * and dropped. Life of a request:
+ *     start ── sync ──────────────────────────────────────► reply, ended
+ *       │
+ *       └─ client blocked ─► WAITING (guard) ─► ASKED (invoke) ─► ANSWERED (answer, wake) ─► reply (blocked), ended
+ *                               ▲                                             │ conflict
+ *                               └─────────────────────────────────────────────┘
  *
- *     request_start ── sync ────────────────────────────► reply, ended
- *          │
- *          └─ client blocked ─► WAITING (guarded only, guard.h) ─► ASKED ─► ANSWERED ─► reply callback ─► ended
- *                                  ▲                                             │ conflict
- *                                  └─────────────────────────────────────────────┘
- *
- * The end of a blocked client is always the server's free callback, which runs once however the request ended (reply,
- * timeout, CLIENT UNBLOCK, disconnect, death of the lane). Main thread only. */
+ * A slot of the table is found by index and checked by generation, so that a RESULT for a request that has ended is
+ * recognised and dropped. The end of a blocked client is always the server's free callback, which runs once however the
+ * request ended (reply, timeout, CLIENT UNBLOCK, disconnect, death of the lane). Main thread only. */
 #ifndef FERRITE_REQUEST_H
 #define FERRITE_REQUEST_H
 
@@ -54,16 +53,17 @@ typedef struct Request {
     int db;
     RedisModuleString *user;       /* NULL: no user (another module's call) */
     uint64_t started_at, deadline; /* us */
-    HeapEntry due;                 /* when the deadline is looked at */
+    HeapEntry due;                 /* deadline.h */
 
-    Buffer reads; /* guarded: list of values as sent, for the comparison at commit */
+    Buffer reads; /* list of values as sent, kept if guarded for the comparison at commit */
 
     uint16_t outcome;
     uint8_t result_flags;
     Buffer result; /* body of the RESULT, checked; empty when `failure` says why there is none */
     char *failure; /* "CODE text" */
 
-    struct Request *held_next; /* waits for the end of a pause */
+    /* pause.h */
+    struct Request *held_next;
     bool held;
 
     /* guard.h */
@@ -74,54 +74,28 @@ typedef struct Request {
     uint64_t batch_stamp;
 } Request;
 
-/* Runs a plugin command for its caller: blocks the client, or waits where blocking is impossible. */
-int request_start(RedisModuleCtx *ctx, Command *command, RedisModuleString **argv, int argc);
+/* Buffers of a free request keep so much for the next one: as a rule there is nothing to allocate. */
+enum { KEPT_BY_REQUEST = 256 };
+
+/* A free one, which is the caller's until request_release. */
+Request *request_take(void);
+
+/* Gives it back with all that it owns. It must be in nobody's queue: guard.h, pause.h, deadline.h. */
+void request_release(Request *request);
 
 /* NULL when the id is of a request that is gone. */
 Request *request_find(uint64_t id);
 uint64_t request_id(const Request *request);
 
-/* WAITING requests keep their lane: it fails them before it goes. */
+/* Keeps the lists of the request's lane. The lane of a request that is in one stays; it fails them before it goes
+ * (answer.h). */
 void request_set_state(Request *request, RequestState state);
 
-/* Takes a RESULT that message_problem has accepted. */
-void request_answer(Lane *lane, const Frame *frame);
+/* Forgets what was answered. */
+void request_drop_result(Request *request);
 
-/* Fails everything that `lane` owes, at once. */
-void request_fail_lane(Lane *lane, const char *reason);
-
-/* What an INVOKE says of the time. Read once for all that is sent together. */
-typedef struct Moment {
-    uint64_t monotonic; /* us */
-    uint64_t unix_time; /* ms */
-} Moment;
-Moment moment_now(void);
-
-/* Writes the INVOKE of a request whose reads are done into its lane. */
-void request_send(Request *request, bool chained, Moment now);
-
-/* Blocks the request's client, on `wake_name` if `by_key`. */
-void request_block(RedisModuleCtx *ctx, Request *request);
-
-/* Gives the slot back: only where no blocked client's free callback is to come. */
-void request_release(Request *request);
-
-/* Ends a request of a blocked client with an error. */
-void request_fail(Request *request, const char *code_and_text);
-
-/* Performs the declared reads of the request into `out` (a list of values) in the given context, which has the caller's
- * user and database. False with "CODE text" in `error`. */
-bool request_read(RedisModuleCtx *ctx, const Request *request, RedisModuleString **argv, int argc, Buffer *out,
-                  char *error);
-
-/* The request that the main thread waits for; NULL if none. */
-Request *request_waiting_sync(void);
-
-/* Told at the start and at the end of what runs before the server sleeps. */
-void request_keys_served(bool served);
-
-/* Once per loop: a new budget for synchronous waits; wakes what a pause had held. */
-void request_before_sleep(void);
+/* CALL_MODE_* bits of commands that run for it. */
+int request_call_mode(const Request *request);
 
 uint32_t request_count(void); /* in flight, all lanes */
 void request_free_all(void);

@@ -1,0 +1,14 @@
+/* What comes back from a lane for its requests: a RESULT, or the lane's end. */
+#ifndef FERRITE_ANSWER_H
+#define FERRITE_ANSWER_H
+
+#include "frame.h"
+#include "lane.h"
+
+/* Takes a RESULT that message_problem has accepted. */
+void answer_take(Lane *lane, const Frame *frame);
+
+/* Fails everything that `lane` owes, at once. */
+void answer_fail_lane(Lane *lane, const char *reason);
+
+#endif
