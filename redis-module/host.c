@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bridge.h"
 #include "buffer.h"
 #include "config.h"
 #include "environment.h"
+#include "listener.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
@@ -292,12 +292,12 @@ void host_start(void) {
     if (config.host_mode == HOST_EXTERNAL) {
         snprintf(host.problem, sizeof(host.problem), "waiting for an external host (ferrite.host-mode external)");
         log_line(LOG_NOTICE, "ferrite.host-mode is external: start the host with FERRITE_SOCKET=%s",
-                 bridge_socket_path());
+                 listener_socket_path());
         return;
     }
     char node[PATH_MAX], script[2 * PATH_MAX], socket[PATH_MAX];
     host.started_at = clock_microseconds();
-    snprintf(socket, sizeof(socket), "FERRITE_SOCKET=%s", bridge_socket_path());
+    snprintf(socket, sizeof(socket), "FERRITE_SOCKET=%s", listener_socket_path());
     char **environment = environment_with(socket);
     bool started = find_node(environment, node, sizeof(node)) && find_script(script, sizeof(script)) &&
                    start_process(node, script, environment);

@@ -4,20 +4,14 @@
 #include <string.h>
 #include <strings.h>
 
-#include "bridge.h"
 #include "command.h"
 #include "config.h"
 #include "host.h"
 #include "memory.h"
 #include "module.h"
+#include "plugins.h"
 #include "request.h"
 #include "start.h"
-
-static const char *const plugin_states[] = {"loading", "active", "disabled", "failed", "unloading"};
-
-static const char *plugin_state(uint8_t state) {
-    return state < 5 ? plugin_states[state] : "unknown";
-}
 
 /* ===== Figures, once for INFO and FERRITE.INFO ===== */
 
@@ -136,13 +130,13 @@ static void info_section(RedisModuleInfoCtx *ctx, int for_crash_report) {
     int count = figures_now(figures);
     for (int i = 0; i < count; i++) RedisModule_InfoAddFieldULongLong(ctx, figures[i].name, figures[i].value);
     int plugins;
-    const PluginStatus *plugin = bridge_plugins(&plugins);
+    const PluginStatus *plugin = plugins_list(&plugins);
     for (int i = 0; i < plugins; i++) {
         char name[160];
         snprintf(name, sizeof(name), "plugin_%.140s", plugin[i].name);
         RedisModule_InfoBeginDictField(ctx, name);
         RedisModule_InfoAddFieldCString(ctx, "version", plugin[i].version);
-        RedisModule_InfoAddFieldCString(ctx, "state", (char *)plugin_state(plugin[i].state));
+        RedisModule_InfoAddFieldCString(ctx, "state", (char *)plugin_state_name(&plugin[i]));
         RedisModule_InfoAddFieldULongLong(ctx, "restarts", plugin[i].restarts);
         RedisModule_InfoEndDictField(ctx);
     }
@@ -294,7 +288,7 @@ static int reply_plugins_without_host(RedisModuleCtx *ctx) {
     for (int i = 0; i < count; i++) {
         RedisModule_ReplyWithMap(ctx, 4);
         const char *const pairs[] = {"name",  table->plugins[i].name, "version", table->plugins[i].version,
-                                     "state", "unavailable",          "reason",  bridge_down_reason()};
+                                     "state", "unavailable",          "reason",  plugins_down_reason()};
         for (int p = 0; p < 8; p++) RedisModule_ReplyWithCString(ctx, pairs[p]);
     }
     return REDISMODULE_OK;

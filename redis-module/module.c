@@ -22,6 +22,7 @@
 #include "guard.h"
 #include "host.h"
 #include "info.h"
+#include "listener.h"
 #include "log.h"
 #include "plugin_user.h"
 #include "reads.h"
@@ -190,7 +191,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
     if (info_register(ctx) != REDISMODULE_OK) return give_up();
     RedisModule_ExportSharedAPI(ctx, COMPANION_RUN_API, (void *)Plugin_RedisCommand);
     command_register_all(ctx);
-    if (!bridge_listen(error, sizeof(error))) {
+    if (!listener_open(error, sizeof(error))) {
         log_line(LOG_WARNING, "%s", error);
         return give_up();
     }

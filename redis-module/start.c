@@ -4,12 +4,12 @@
 #include <stdio.h>
 
 #include "blocked.h"
-#include "bridge.h"
 #include "capacity.h"
 #include "config.h"
 #include "guard.h"
 #include "invoke.h"
 #include "module.h"
+#include "plugins.h"
 #include "reads.h"
 #include "sync.h"
 
@@ -18,7 +18,7 @@
 static int refuse(RedisModuleCtx *ctx, Command *command) {
     char error[CALL_ERROR_SIZE];
     snprintf(error, sizeof(error), "UNAVAILABLE %s",
-             command->down_reason ? command->down_reason : bridge_down_reason());
+             command->down_reason ? command->down_reason : plugins_down_reason());
     command->failed++;
     return RedisModule_ReplyWithError(ctx, error);
 }
