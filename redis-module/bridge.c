@@ -5,13 +5,13 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "builtin.h"
 #include "command.h"
 #include "config.h"
 #include "events.h"
 #include "guard.h"
 #include "host.h"
 #include "host_call.h"
-#include "info.h"
 #include "listener.h"
 #include "log.h"
 #include "message.h"
@@ -104,7 +104,7 @@ static void handle_pong(Lane *lane, const Frame *frame) {
     if (!lane->ping_sent_at || frame->id != lane->ping_cookie) return;
     lane->last_round_trip = clock_microseconds() - lane->ping_sent_at;
     lane->ping_sent_at = 0;
-    info_pong();
+    builtin_ping_answered();
 }
 
 static void handle_ping(Lane *lane, const Frame *frame) {

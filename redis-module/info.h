@@ -1,4 +1,4 @@
-/* What operators see: the section `ferrite` of INFO, and FERRITE.INFO, FERRITE.PING, FERRITE.HELP, FERRITE.PLUGIN. */
+/* Figures for operators: the section `ferrite` of INFO, and FERRITE.INFO. */
 #ifndef FERRITE_INFO_H
 #define FERRITE_INFO_H
 
@@ -6,7 +6,7 @@
 
 int info_register(RedisModuleCtx *ctx);
 
-/* A lane has answered a PING; FERRITE.PING may be waiting for it. */
-void info_pong(void);
+/* FERRITE.INFO -- the figures as a map */
+int Info_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 
 #endif

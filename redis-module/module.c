@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "bridge.h"
+#include "builtin.h"
 #include "call.h"
 #include "capacity.h"
 #include "command.h"
@@ -188,7 +189,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
     if (!command_read_routes(error, sizeof(error))) {
         log_line(LOG_WARNING, "route table not read, no plugin command is there: %s", error);
     }
-    if (info_register(ctx) != REDISMODULE_OK) return give_up();
+    if (builtin_register(ctx) != REDISMODULE_OK || info_register(ctx) != REDISMODULE_OK) return give_up();
     RedisModule_ExportSharedAPI(ctx, COMPANION_RUN_API, (void *)Plugin_RedisCommand);
     command_register_all(ctx);
     if (!listener_open(error, sizeof(error))) {

@@ -1,0 +1,53 @@
+#include "builtin.h"
+
+#include "info.h"
+
+static int Help_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
+static const struct OwnCommand {
+    const char *name;
+    RedisModuleCmdFunc function;
+    const char *flags, *categories, *summary, *usage;
+    int arity;
+} own_commands[] = {
+    {"FERRITE.HELP", Help_RedisCommand, "fast allow-loading allow-stale", "fast", "Lists Ferrite's own commands",
+     "FERRITE.HELP -- this text", 1},
+    {"FERRITE.INFO", Info_RedisCommand, "readonly allow-loading allow-stale", "", "Returns figures of bridge and host",
+     "FERRITE.INFO -- figures of bridge and host, as a map (also: INFO ferrite)", 1},
+    {"FERRITE.PING", Ping_RedisCommand, "allow-loading allow-stale", "", "Measures the round trip to each lane",
+     "FERRITE.PING -- round trip to each lane of the host in microseconds (null: no answer within 1 s)", 1},
+    {"FERRITE.CALL", Call_RedisCommand, "write deny-oom getkeys-api", "write",
+     "Runs a plugin command that has no name of its own yet",
+     "FERRITE.CALL <command> [arg ...] -- runs a plugin's command that has no name of its own in the server yet", -2},
+    {"FERRITE.PLUGIN", PluginAdmin_RedisCommand, "admin", "admin dangerous", "Lists and describes plugins",
+     "FERRITE.PLUGIN LIST | INFO <name> | HELP -- the plugins and their state", -2},
+};
+enum { OWN_COUNT = sizeof(own_commands) / sizeof(own_commands[0]) };
+
+static int Help_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    (void)argv;
+    if (argc != 1) return RedisModule_WrongArity(ctx);
+    RedisModule_ReplyWithArray(ctx, OWN_COUNT);
+    for (int i = 0; i < OWN_COUNT; i++) RedisModule_ReplyWithSimpleString(ctx, own_commands[i].usage);
+    return REDISMODULE_OK;
+}
+
+int builtin_register(RedisModuleCtx *ctx) {
+    for (int i = 0; i < OWN_COUNT; i++) {
+        const struct OwnCommand *own = &own_commands[i];
+        if (RedisModule_CreateCommand(ctx, own->name, own->function, own->flags, 0, 0, 0) != REDISMODULE_OK) {
+            return REDISMODULE_ERR;
+        }
+        RedisModuleCommand *command = RedisModule_GetCommand(ctx, own->name);
+        RedisModuleCommandInfo info = {.version = REDISMODULE_COMMAND_INFO_VERSION,
+                                       .summary = own->summary,
+                                       .since = "0.1.0",
+                                       .arity = own->arity};
+        RedisModule_SetCommandInfo(command, &info);
+        if (RedisModule_SetCommandACLCategories && *own->categories) {
+            RedisModule_SetCommandACLCategories(command, own->categories);
+        }
+    }
+    builtin_plugin_prepare();
+    return REDISMODULE_OK;
+}

@@ -1,0 +1,25 @@
+/* Ferrite's own commands: their table and FERRITE.HELP; each of the others in a file of its own. */
+#ifndef FERRITE_BUILTIN_H
+#define FERRITE_BUILTIN_H
+
+#include "server.h"
+
+/* Creates them; only inside an OnLoad. */
+int builtin_register(RedisModuleCtx *ctx);
+
+/* FERRITE.PING -- round trip to each lane in microseconds, as a map from lane to microseconds */
+int Ping_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
+/* A lane has answered a PING, which FERRITE.PING may be waiting for. */
+void builtin_ping_answered(void);
+
+/* FERRITE.PLUGIN LIST | INFO <name> | ... -- answered by the host; without it, LIST says what the route table does */
+int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
+/* Tells the host's lane of it (command_builtin). */
+void builtin_plugin_prepare(void);
+
+/* FERRITE.CALL <command> [arg ...] -- runs a plugin command that the server could not be given as one of its own */
+int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
+#endif
