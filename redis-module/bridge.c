@@ -85,16 +85,20 @@ static const char *handle_hello(Lane *lane, const Frame *frame) {
     return NULL;
 }
 
-void bridge_state_changed(void) {
-    uint8_t now = current_state();
-    if (now == state) return;
-    state = now;
-    events_set_state(state);
+static void tell_state(void) {
     for (Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd < 0 || !lane->greeted) continue;
         frame_end(&lane->out, frame_begin(&lane->out, FRAME_STATE, state, 0, 0));
         lane_written(lane);
     }
+}
+
+void bridge_state_changed(void) {
+    uint8_t now = current_state();
+    if (now == state) return;
+    state = now;
+    events_set_state(state);
+    tell_state();
 }
 
 /* ===== Frames ===== */
@@ -217,6 +221,8 @@ void bridge_cron(int hz) {
 
 void bridge_stop(void) {
     state |= STATE_SHUTTING_DOWN;
+    tell_state();
+    lane_flush_all();
     listener_close();
     for (Lane *lane = lane_list; lane; lane = lane->next) lane_close(lane, NULL);
     lane_sweep();

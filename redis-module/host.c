@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 enum { BACKOFF_FIRST = 100000, BACKOFF_MAX = 10000000, HEALTHY_AFTER = 5000000 }; /* us */
 enum { LOG_LINE_MAX = 4096 };
+enum { END_WAIT = 2000000 }; /* us: what the host is given to end its plugins when the server stops */
 
 static struct {
     int pid;    /* 0: none */
@@ -130,6 +133,9 @@ static void child_main(Spawn *spawn) {
     if (oom_score >= 0 && write(oom_score, "1000", 4) < 0) {
         /* not allowed here: the host keeps the server's score */
     }
+    /* Waking up does not take the processor from the server, which would be interrupted by the answers to what it has
+     * just sent. Where it is not allowed the host is scheduled as any process. */
+    sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
     if (syscall(SYS_close_range, 3, ~0U, 0) < 0) {
         for (int fd = 3; fd < 65536; fd++) close(fd);
     }
@@ -199,18 +205,24 @@ static void forget_output(void) {
 
 static void ended(void);
 
-static void on_output(int fd, void *data, int mask) {
-    (void)data, (void)mask;
+/* False when there is nothing more to read now. */
+static bool read_output(void) {
     uint8_t *to = buffer_reserve(&host.lines, 8192);
-    ssize_t got = read(fd, to, 8192);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    ssize_t got = read(host.output, to, 8192);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) {
         forget_output();
         if (host.pidfd < 0) ended();
-        return;
+        return false;
     }
     host.lines.end += (size_t)got;
     log_lines();
+    return true;
+}
+
+static void on_output(int fd, void *data, int mask) {
+    (void)fd, (void)data, (void)mask;
+    read_output();
 }
 
 /* ===== Its end ===== */
@@ -326,8 +338,22 @@ void host_kill(const char *reason) {
         kill(host.pid, SIGKILL);
 }
 
+/* Its last lines go to the log too. */
+static void wait_for_end(void) {
+    uint64_t now = clock_microseconds(), deadline = now + END_WAIT;
+    for (; host.pid && now < deadline; now = clock_microseconds()) {
+        struct pollfd waited[] = {{.fd = host.output, .events = POLLIN}, {.fd = host.pidfd, .events = POLLIN}};
+        if (poll(waited, 2, (int)((deadline - now + 999) / 1000)) <= 0) continue;
+        if (waited[0].revents) read_output();
+        if (waited[1].revents) ended();
+    }
+    while (host.output >= 0 && read_output()) continue;
+}
+
 void host_stop(void) {
     host.stopped = true;
+    wait_for_end();
+    host_kill("it has not ended within 2 s");
     forget_output();
     if (host.pidfd >= 0) {
         RedisModule_EventLoopDel(host.pidfd, REDISMODULE_EVENTLOOP_READABLE);

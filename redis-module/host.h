@@ -17,7 +17,8 @@ void host_cron(void);
 /* Kills a host that is stuck; its end is noticed as usual. */
 void host_kill(const char *reason);
 
-/* The server shuts down: no further start; the host ends by itself, its lanes being closed. */
+/* The server shuts down and has closed the lanes: no further start. Waits up to 2 s for the host to end its plugins,
+ * then kills it. Blocks. */
 void host_stop(void);
 
 /* Why there is no host, or "" while one is running or starting. */

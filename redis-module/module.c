@@ -90,8 +90,8 @@ static void on_role_or_loading(RedisModuleCtx *ctx, RedisModuleEvent event, uint
 
 static void on_shutdown(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent, (void)data;
-    host_stop();
     bridge_stop();
+    host_stop();
 }
 
 static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {

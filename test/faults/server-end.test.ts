@@ -80,6 +80,17 @@ forEachServer(
   },
 )
 
+forEachServer(test, 'faults: SIGTERM with a stopped host ends, and the host is killed', async (t, program) => {
+  await using server = await startServer({ server: program, plugins: [ledger], aof: true, config: own })
+  const host = await hostPid(await server.client())
+  process.kill(host, 'SIGSTOP')
+  server.kill('SIGTERM')
+  t.deepEqual(await server.exited, { code: 0, signal: null })
+  await ended(host)
+  t.regex(await server.log(), /killing the plugin host \(pid \d+\): it has not ended within 2 s/)
+  t.deepEqual(await socketFolders(server.folder), [])
+})
+
 forEachServer(test, 'faults: SIGTERM with a stopped replica waits for it and ends', async (t, program) => {
   await using server = await startServer({
     server: program,

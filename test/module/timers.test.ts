@@ -64,3 +64,14 @@ forEachServer(
     t.pass()
   },
 )
+
+forEachServer(test, 'lifecycle: a server that stops waits for teardown', async (t, program) => {
+  await using server = await startServer({ server: program, plugins })
+  await server.logged('setup of ticker 0.0.0')
+  server.kill('SIGTERM')
+  t.deepEqual(await server.exited, { code: 0, signal: null })
+  const log = await server.log()
+  t.true(log.includes('teardown of ticker'))
+  t.true(log.includes('ending: the server shuts down'))
+  t.false(log.includes('crashed'))
+})

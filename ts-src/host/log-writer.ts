@@ -1,6 +1,6 @@
 // Writes log lines to a file descriptor without ever blocking the thread: the reader of our standard output is the
 // server, which may be busy for seconds.
-import { write, writeSync } from 'node:fs'
+import { write } from 'node:fs'
 
 const kMostWaiting = 1024 * 1024
 
@@ -10,6 +10,7 @@ export class LogWriter {
   private size = 0
   private dropped = 0
   private busy = false
+  private onIdle: (() => void)[] = []
 
   constructor(private readonly fd: number) {}
 
@@ -24,14 +25,12 @@ export class LogWriter {
     if (!this.busy) this.writeNext()
   }
 
-  /** Writes what is left at once; for the end of the process. */
-  flushNow(): void {
-    if (this.busy) return // bytes are on their way already; a second writer would mix lines
-    try {
-      writeSync(this.fd, this.takeAll())
-    } catch (error) {
-      if (!isGone(error)) throw error
-    }
+  /** Fulfilled when every line taken so far is written, or nobody is left to read them. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.busy) this.onIdle.push(resolve)
+      else resolve()
+    })
   }
 
   private writeNext(): void {
@@ -43,8 +42,8 @@ export class LogWriter {
     write(this.fd, bytes, (error, written) => {
       if (error !== null) return this.onError(error, bytes)
       if (written < bytes.length) return this.writeAll(bytes.subarray(written))
-      this.busy = false
       if (this.waiting.length > 0) this.writeNext()
+      else this.idle()
     })
   }
 
@@ -53,9 +52,16 @@ export class LogWriter {
       setTimeout(() => this.writeAll(bytes), 10) // somebody made the pipe non-blocking and it is full
       return
     }
-    this.busy = false // the reader has gone: there is nobody left to tell
-    this.waiting = []
+    this.waiting = [] // the reader has gone: there is nobody left to tell
     this.size = 0
+    this.idle()
+  }
+
+  private idle(): void {
+    this.busy = false
+    const told = this.onIdle
+    this.onIdle = []
+    for (const resolve of told) resolve()
   }
 
   private takeAll(): string {
@@ -66,8 +72,4 @@ export class LogWriter {
     this.dropped = 0
     return text
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'EAGAIN')
 }

@@ -5,8 +5,9 @@ import { LogWriter } from './log-writer.js'
 import { Supervisor } from './supervisor.js'
 
 const kParentMs = 1000
-/** After this the process ends whatever still runs. */
+/** After this the process ends whatever still runs: the module allows 2 s. */
 const kLatestEndMs = 1900
+const kLastLinesMs = 1000
 const kStandardOutput = 1
 
 const writer = new LogWriter(kStandardOutput)
@@ -34,12 +35,13 @@ function asked(): Promise<string> {
   })
 }
 
-function end(code: number): never {
-  writer.flushNow()
-  process.exit(code)
+/** Ends the process when its last lines are written, at the latest after a second. */
+function end(code: number): void {
+  setTimeout(() => process.exit(code), kLastLinesMs)
+  void writer.flushed().then(() => process.exit(code))
 }
 
-function fail(thrown: unknown): never {
+function fail(thrown: unknown): void {
   writer.line(`<3>${thrownStack(thrown).replaceAll('\n', '\\n')}`)
   end(1)
 }
@@ -54,7 +56,7 @@ try {
     readCatalogue: readInstalled,
   })
   const reason = await Promise.race([supervisor.ended, parentGone(), asked()])
-  setTimeout(() => end(0), kLatestEndMs)
+  setTimeout(() => process.exit(0), kLatestEndMs)
   await supervisor.stop(reason)
   end(0)
 } catch (thrown) {

@@ -181,7 +181,7 @@ export class Supervisor {
   }
 
   private onLaneEnd(end: LaneEnd): void {
-    if (end.error !== undefined) this.log.error(`the control lane ended: ${thrownText(end.error)}`)
+    if (end.error !== undefined && !this.stopping) this.log.error(`the control lane ended: ${thrownText(end.error)}`)
     this.end('the connection to the server ended')
   }
 }
