@@ -150,6 +150,21 @@ async function oomScore(pid: number): Promise<number> {
   return Number(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8'))
 }
 
+/** The scheduling policy of a process, from its stat line, as in sched(7). */
+async function schedulingPolicy(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // Counted from behind the name, which may hold blanks: field 3 is the first, the policy is field 41.
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38])
+}
+
+forEachServer(test, 'faults: the host never takes the processor from the server', async (t, program) => {
+  const other = 0
+  const batch = 3
+  await using server = await startServer({ server: program, plugins: [ledger] })
+  t.is(await schedulingPolicy(await hostPid(await server.client())), batch)
+  t.is(await schedulingPolicy(server.pid), other)
+})
+
 forEachServer(test, 'faults: out of memory in a container, the host dies and never the server', async (t, program) => {
   const group = await memoryGroup(260 << 20)
   if (group === undefined) {
