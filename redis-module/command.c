@@ -106,6 +106,21 @@ bool command_read_routes(char *error, size_t error_size) {
     return table || absent;
 }
 
+void command_read_routes_at_start(void) {
+    char error[1024];
+    bool absent;
+    RouteTable *table = route_file_read_at_start(config_state_dir(), &absent, error, sizeof(error));
+    if (table) take_over(table);
+    if (table && *error) {
+        log_line(LOG_WARNING, "route table not read, its backup is used until the host writes it anew: %s", error);
+    } else if (!table && !absent) {
+        log_line(
+            LOG_WARNING,
+            "route table not read, no plugin command is there until the host or `ferrite build` writes it anew: %s",
+            error);
+    }
+}
+
 /* ===== Registration during OnLoad ===== */
 
 int Plugin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {

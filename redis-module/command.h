@@ -31,6 +31,9 @@ extern Command *command_list;
  * stays in force. */
 bool command_read_routes(char *error, size_t error_size);
 
+/* In OnLoad: the backup stands in for a table that cannot be used. Says in the log what was wrong. */
+void command_read_routes_at_start(void);
+
 /* What every plugin command runs; also given to companions. */
 int Plugin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 

@@ -48,7 +48,7 @@ static void remember(const char *name) {
 static void create_commands(RedisModuleCtx *ctx, const char *plugin, const char *state_dir) {
     char error[512];
     bool absent;
-    RouteTable *table = route_file_read(state_dir, &absent, error, sizeof(error));
+    RouteTable *table = route_file_read_at_start(state_dir, &absent, error, sizeof(error));
     if (!table) {
         RedisModule_Log(ctx, "warning", "no commands for plugin %s: %s", plugin, error);
         return;

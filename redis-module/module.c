@@ -186,9 +186,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
     read_server_version(ctx);
     if (config_load(ctx) != REDISMODULE_OK) return give_up();
     char error[512];
-    if (!command_read_routes(error, sizeof(error))) {
-        log_line(LOG_WARNING, "route table not read, no plugin command is there: %s", error);
-    }
+    command_read_routes_at_start();
     if (builtin_register(ctx) != REDISMODULE_OK || info_register(ctx) != REDISMODULE_OK) return give_up();
     RedisModule_ExportSharedAPI(ctx, COMPANION_RUN_API, (void *)Plugin_RedisCommand);
     command_register_all(ctx);

@@ -484,6 +484,32 @@ static bool parse_line(Parser *p) {
     return fail(p, "unknown line '%s'", kind);
 }
 
+/* CRC-32 as zlib's, without its tables: once a start, over some kilobytes. */
+static uint32_t checksum(const char *text, size_t length) {
+    uint32_t crc = 0xFFFFFFFF;
+    for (size_t i = 0; i < length; i++) {
+        crc ^= (unsigned char)text[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+    }
+    return ~crc;
+}
+
+/* `end N`, or `end N crc=XXXXXXXX` over the `length` bytes before it: with it, damage that leaves a table that could
+ * be meant is noticed too. Tables written by hand do without. */
+static bool parse_end(Parser *p, const char *text, size_t length) {
+    long long lines;
+    const Word *count = &p->words[1], *crc = &p->words[2];
+    if (p->word_count < 2 || p->word_count > 3 || count->value || !parse_number(count->name, 0, 1 << 30, &lines) ||
+        lines != p->line - 1 || (p->word_count == 3 && (strcmp(crc->name, "crc") != 0 || !crc->value))) {
+        return fail(p, "expected 'end %d'", p->line - 1);
+    }
+    if (p->word_count == 2) return true;
+    char expected[9];
+    snprintf(expected, sizeof(expected), "%08x", (unsigned)checksum(text, length));
+    return strcmp(crc->value, expected) == 0 ||
+           fail(p, "the text is not what was written: its checksum is %s, not %s", expected, crc->value);
+}
+
 /* First line names the version, last line counts the lines before it: a table cut short is noticed. */
 static bool parse_all(Parser *p, const char *text, size_t length) {
     size_t at = 0;
@@ -501,11 +527,7 @@ static bool parse_all(Parser *p, const char *text, size_t length) {
                 return fail(p, "expected 'ferrite-routes 1'");
             }
         } else if (strcmp(p->words[0].name, "end") == 0) {
-            long long lines;
-            if (p->word_count != 2 || p->words[1].value || !parse_number(p->words[1].name, 0, 1 << 30, &lines) ||
-                lines != p->line - 1) {
-                return fail(p, "expected 'end %d'", p->line - 1);
-            }
+            if (!parse_end(p, text, at - size - 1)) return false;
             return at == length || fail(p, "text after the end line");
         } else if (!parse_line(p)) {
             return false;

@@ -266,6 +266,12 @@ static void raw_tables(void) {
         {"ferrite-routes 1\nend 1\n\n", "line 2: text after the end line"},
         {"ferrite-routes 1\nend 1\nend 1\n", "line 2: text after the end line"},
         {"ferrite-routes 1\r\nend 1\r\n", "line 1: expected 'ferrite-routes 1'"},
+        {"ferrite-routes 1\nend 1 sum=011733c4\n", "line 2: expected 'end 1'"},
+        {"ferrite-routes 1\nend 1 crc\n", "line 2: expected 'end 1'"},
+        {"ferrite-routes 1\nend 1 crc=011733c4 crc=011733c4\n", "line 2: expected 'end 1'"},
+        {"ferrite-routes 1\nend 1 crc=\n", "line 2: the text is not what was written"},
+        {"ferrite-routes 1\nend 1 crc=011733c5\n",
+         "line 2: the text is not what was written: its checksum is 011733c4, not 011733c5"},
     };
     char error[ERROR_SIZE];
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
@@ -275,6 +281,9 @@ static void raw_tables(void) {
     }
     RouteTable *table = parse("ferrite-routes 1\nend 1\n", 23, error);
     CHECK(table && table->command_count == 0, "a table of nothing: %s", error);
+    route_table_free(table);
+    table = parse("ferrite-routes 1\nend 1 crc=011733c4\n", 36, error);
+    CHECK(table && table->command_count == 0, "a table of nothing with its checksum: %s", error);
     route_table_free(table);
     table = parse("ferrite-routes 1\nplugin name=a\0b\nend 2\n", 40, error);
     CHECK(!table && strcmp(error, "line 2: a NUL byte") == 0, "%s", error);
@@ -339,6 +348,24 @@ static void nul_byte_in_a_name(void) {
     CHECK(refused("plugin name=a%00b\n", "line 2: name= holds a NUL byte", error), "%s", error);
     CHECK(refused("plugin name=a\ncommand name=A.B flags=write%00x\n", "line 3: flags= holds a NUL byte", error), "%s",
           error);
+}
+
+/* Every bit of a table with a checksum: without one, a flipped bit can make another command of it, or another key. */
+static void flipped_bits(void) {
+    char text[] = "ferrite-routes 1\nplugin name=a version=1\ncommand name=A.B arity=2 flags=readonly\n"
+                  "key flags=RO begin=index:1 find=range:0:1:0\nread lit=GET key=1\nend 5 crc=437eed77\n";
+    char error[ERROR_SIZE];
+    size_t length = sizeof(text) - 1;
+    RouteTable *table = parse(text, length, error);
+    CHECK(table && table->command_count == 1, "as it was written: %s", error);
+    route_table_free(table);
+    for (size_t bit = 0; bit < length * 8; bit++) {
+        text[bit / 8] ^= (char)(1 << bit % 8);
+        table = parse(text, length, error);
+        CHECK(!table, "bit %zu flipped, and the table was taken: %s", bit, text);
+        route_table_free(table);
+        text[bit / 8] ^= (char)(1 << bit % 8);
+    }
 }
 
 /* These used to be dropped without a word. */
@@ -444,6 +471,7 @@ int main(void) {
     check_run("route: a table cut at any byte is refused", cut_tables);
     check_run("route: a table with a line lost or twice is refused", lost_lines);
     check_run("route: a changed byte does no harm", changed_bytes);
+    check_run("route: a flipped bit is noticed", flipped_bits);
     check_run("route: limits of names, words and depth", limits);
     check_run("route: every byte percent-encoded", percent);
     check_run("route: a NUL byte in a name is refused", nul_byte_in_a_name);

@@ -1,5 +1,5 @@
 // The module is loaded wrongly, or into a place where it cannot work.
-import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import type { Redis } from 'ioredis'
@@ -85,39 +85,6 @@ forEachServer(
       await start(['loadmodule', modulePath], ['ferrite.socket-dir', '/nonexistent']),
       /cannot create \/nonexistent\/ferrite-.*: No such file or directory \(set ferrite\.socket-dir to a writable folder\)/,
     )
-  },
-)
-
-/** Damages to a route table; the result is what the log must say. */
-const damages: Readonly<Record<string, readonly [(text: string) => string, RegExp]>> = {
-  cut: [(text) => text.slice(0, text.length / 2), /route table not read.*routes: /],
-  'without its last line': [(text) => text.replace(/end \d+\n$/, ''), /route table not read.*routes: /],
-  'of another version': [
-    (text) => text.replace('ferrite-routes 1', 'ferrite-routes 9'),
-    /route table not read.*routes: /,
-  ],
-  empty: [() => '', /route table not read.*routes: /],
-  'of random bytes': [() => '\0\xff\x80 %%% = = =\n'.repeat(50), /route table not read.*routes: /],
-  'with an unknown line': [(text) => text.replace('\ndoc ', '\ndocs '), /route table not read.*routes: /],
-}
-
-forEachServer(
-  test,
-  'faults: a route table that cannot be read is told, and made anew by the host',
-  async (t, program) => {
-    await using server = await startServer({ server: program, plugins: [ledger] })
-    const path = join(server.stateDir, 'routes')
-    const good = await readFile(path, 'latin1')
-    for (const [title, [damage, log]] of Object.entries(damages)) {
-      await writeFile(path, damage(good), 'latin1')
-      await server.restart('SIGKILL')
-      t.regex(await server.logged(log), log, title)
-      const client = await server.client()
-      t.is(await client.ping(), 'PONG')
-      // The host writes it again, and the commands come through the companion.
-      await served(client, 'LEDGER.ECHO', 'x')
-      t.is(await readFile(path, 'latin1'), good, title)
-    }
   },
 )
 

@@ -25,6 +25,8 @@ import { until } from '../helpers/until.js'
 
 const kPrimary: ServerState = { primary: true, loading: false, shuttingDown: false }
 
+type Problems = Extract<ModuleMessage, { type: 'ROUTES_READ' }>['problems']
+
 /** What an INVOKE of a test may say; the rest has defaults. */
 export interface InvokeOptions {
   flags?: number
@@ -49,6 +51,8 @@ export interface Answer {
 export type CallAnswer = (argv: readonly string[], call: Call) => RespValue
 
 export interface PeerOptions {
+  /** What the module makes of the route table: a problem of no command is one of the whole table. */
+  routesProblems?: Problems
   values?: Record<string, string>
   state?: ServerState
 }
@@ -61,6 +65,7 @@ export class ModulePeer {
   holdsCalls = false
   /** Calls are refused as a whole with this. */
   refusal: RespError | undefined
+  readonly routesProblems: Problems
   /** Answers the commands of calls. */
   onCall: CallAnswer = ([name]) => `${name ?? ''} done`
 
@@ -71,6 +76,7 @@ export class ModulePeer {
     options: PeerOptions,
   ) {
     this.state = options.state ?? kPrimary
+    this.routesProblems = options.routesProblems ?? []
     server.on('connection', (socket) => this.lanes.push(new PeerLane(this, socket)))
   }
 
@@ -228,7 +234,7 @@ export class PeerLane {
         for (const { name, code } of message.commands) this.codes.set(name, code)
         return this.send({ type: 'ATTACHED', id: message.id, problems: [] })
       case 'ROUTES':
-        return this.send({ type: 'ROUTES_READ', id: message.id, problems: [] })
+        return this.send({ type: 'ROUTES_READ', id: message.id, problems: this.peer.routesProblems })
       case 'CALL':
         return this.onCall(message)
       default: // looked at by tests

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RespError, RespMap, type RespValue } from '#lib/bridge/resp.js'
 import { until } from '../helpers/until.js'
@@ -22,7 +23,24 @@ test('host: serves the plugins of the catalogue, each on a lane of its own, and 
   t.like(await host.status('trouble', 'active'), { version: '1.2.3', restarts: 0, reason: '' })
   const control = await host.control
   t.is(control.all('ROUTES').length, 1)
+  t.is(await readFile(join(host.folder, 'routes.backup'), 'utf8'), await readFile(join(host.folder, 'routes'), 'utf8'))
+})
+
+test('host: the backup of the route table is not replaced by one that the module refuses', async (t) => {
+  const routesProblems = [{ command: '', problem: 'routes: line 3: no such flag' }]
+  const host = await HostProcess.start(t, ['bystander'], { routesProblems })
+  await host.logged('routes: line 3: no such flag')
+  t.like(await (await host.peer.serving('B.PING')).invoke('B.PING'), { reply: 'pong' })
   t.true(existsSync(join(host.folder, 'routes')))
+  t.false(existsSync(join(host.folder, 'routes.backup')))
+})
+
+test('host: a command that cannot be registered is no reason not to keep the route table', async (t) => {
+  const routesProblems = [{ command: 'B.PING', problem: 'another module has it' }]
+  const host = await HostProcess.start(t, ['bystander'], { routesProblems })
+  await host.logged('B.PING could not be registered: another module has it')
+  await host.peer.serving('B.PING')
+  t.true(existsSync(join(host.folder, 'routes.backup')))
 })
 
 test('host: plugins are loaded when the loading of the server has ended', async (t) => {

@@ -38,7 +38,7 @@ test('store: without sources there is an empty generation and an empty route tab
   const store = await makeStore(t, {})
   t.deepEqual(await readCatalogue(store.plugins), [])
   t.like(await store.build(), { number: 1, isNew: true, plugins: [], problems: [] })
-  t.is(await readFile(join(store.state, 'routes'), 'utf8'), 'ferrite-routes 1\nend 1\n')
+  t.is(await readFile(join(store.state, 'routes'), 'utf8'), 'ferrite-routes 1\nend 1 crc=011733c4\n')
 })
 
 test('store: files and folders are built into a generation that current leads to', async (t) => {

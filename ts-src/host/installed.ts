@@ -1,7 +1,6 @@
 // Reads what is installed, and brings the route table on disk up to date with it.
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { readCatalogue, routesOf, type InstalledPlugin, type PluginProblem } from '../plugin/catalogue.js'
+import { readCatalogue, routesOf, type PluginProblem } from '../plugin/catalogue.js'
+import { holdsRoutes, replaceRoutes, routesBackup, routesFile } from '../plugin/route-file.js'
 import { HostError, thrownText } from './errors.js'
 import type { Catalogue } from './supervisor.js'
 
@@ -13,31 +12,22 @@ import type { Catalogue } from './supervisor.js'
  */
 export async function readInstalled(folders: { pluginsDir: string; stateDir: string }): Promise<Catalogue> {
   const { pluginsDir, stateDir } = folders
-  if (pluginsDir === '') return { plugins: [], problems: [], routesChanged: false }
+  if (pluginsDir === '') return { plugins: [], problems: [] }
   const problems: PluginProblem[] = []
   const plugins = await readCatalogue(pluginsDir, (problem) => problems.push(problem))
-  if (stateDir === '' || (await routesAreRight(stateDir, plugins))) return { plugins, problems, routesChanged: false }
-  try {
-    // Loaded when needed: the store brings the builder with it.
-    const { writeRoutes } = await import('../plugin/store.js')
-    await writeRoutes(stateDir, plugins)
-    return { plugins, problems, routesChanged: true }
-  } catch (thrown) {
-    const text = `the route table in ${stateDir} is out of date and cannot be written (${thrownText(thrown)}): make the folder writable for the server's user, or run the build as its owner`
-    return {
-      plugins,
-      problems,
-      routesChanged: false,
-      warning: new HostError('FERRITE_ROUTES_WRITE', text, { cause: thrown }),
-    }
-  }
+  if (stateDir === '') return { plugins, problems }
+  return { plugins, problems, ...(await updateRoutes(stateDir, routesOf(plugins))) }
 }
 
-async function routesAreRight(stateDir: string, plugins: readonly InstalledPlugin[]): Promise<boolean> {
+async function updateRoutes(stateDir: string, text: string): Promise<Pick<Catalogue, 'newRoutes' | 'warning'>> {
+  const [file, backup] = [routesFile(stateDir), routesBackup(stateDir)]
+  const isRight = await holdsRoutes(file, text)
+  if (isRight && (await holdsRoutes(backup, text))) return {}
   try {
-    return (await readFile(join(stateDir, 'routes'), 'utf8')) === routesOf(plugins)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw error
+    if (!isRight) await replaceRoutes(file, text)
+  } catch (thrown) {
+    const problem = `the route table in ${stateDir} is out of date and cannot be written (${thrownText(thrown)}): make the folder writable for the server's user, or run the build as its owner`
+    return { warning: new HostError('FERRITE_ROUTES_WRITE', problem, { cause: thrown }) }
   }
+  return { newRoutes: { keep: () => replaceRoutes(backup, text) } }
 }

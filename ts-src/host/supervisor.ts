@@ -21,8 +21,11 @@ export interface Catalogue {
   readonly plugins: readonly HostedPlugin[]
   /** Plugins that are there and cannot be used. */
   readonly problems: readonly PluginProblem[]
-  /** The route table on disk was brought up to date just now: the module is to read it again. */
-  readonly routesChanged: boolean
+  /** There when the module has not read the route table on disk yet, as far as is known. */
+  readonly newRoutes?: {
+    /** Makes the backup of the table; to be called when the module has read it. */
+    keep(): Promise<void>
+  }
   /** Something that an operator should know of. */
   readonly warning?: Error
 }
@@ -119,7 +122,7 @@ export class Supervisor {
       stateDir: values['state-dir'] ?? '',
     })
     if (catalogue.warning !== undefined) this.log.warn(catalogue.warning.message)
-    if (catalogue.routesChanged) await this.tellRoutes()
+    if (catalogue.newRoutes !== undefined) await this.tellRoutes(catalogue.newRoutes)
     if (this.stopping) return
     this.unusable = catalogue.problems
     for (const { name, error } of catalogue.problems) this.onUnusable(name, error)
@@ -152,9 +155,15 @@ export class Supervisor {
     if (!this.lane.isClosed) this.lane.send({ type: 'DETACH', plugin, reason })
   }
 
-  private async tellRoutes(): Promise<void> {
+  private async tellRoutes(routes: NonNullable<Catalogue['newRoutes']>): Promise<void> {
     const problems = await this.runtime.readRoutes()
-    for (const { command, problem } of problems) this.log.warn(`${command} could not be registered: ${problem}`)
+    for (const { command, problem } of problems) {
+      this.log.warn(command === '' ? problem : `${command} could not be registered: ${problem}`)
+    }
+    if (problems.some(({ command }) => command === '')) return // the table itself was refused
+    await routes.keep().catch((thrown: unknown) => {
+      this.log.info(`the route table has no backup, its folder cannot be written: ${thrownText(thrown)}`)
+    })
   }
 
   /** The module says it as a value, or as `max-lanes=N` among its capabilities. */

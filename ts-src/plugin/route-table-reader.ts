@@ -1,5 +1,6 @@
 /** Reads a route table, as strictly as the module does: one bad line and the whole table is refused. */
 
+import { crc32 } from 'node:zlib'
 import {
   argTypes,
   RouteTableError,
@@ -196,6 +197,21 @@ function addLine(plugins: OpenPlugin[], words: LineWords): void {
   words.done()
 }
 
+/** What the end line says of the text before it. */
+export function checksumOf(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0')
+}
+
+/** `end N`, or `end N crc=XXXXXXXX`; tables written by hand do without the checksum. */
+function checkEnd(lines: readonly string[], count: number): void {
+  const [, number, , checksum] = /^end (\d+)( crc=(.*))?$/.exec(lines[count] ?? '') ?? []
+  if (number !== String(count)) throw new RouteTableError(count + 1, `expected 'end ${count}'`)
+  if (checksum === undefined) return
+  const real = checksumOf(`${lines.slice(0, count).join('\n')}\n`)
+  if (checksum === real) return
+  throw new RouteTableError(count + 1, `the text is not what was written: its checksum is ${real}, not ${checksum}`)
+}
+
 /**
  * Reads the text of a route table.
  *
@@ -207,7 +223,7 @@ export function parseRouteTable(text: string): readonly PluginRoutes[] {
     throw new RouteTableError(1, `expected 'ferrite-routes 1', got '${lines[0] ?? ''}'`)
   if (lines.at(-1) !== '') throw new RouteTableError(lines.length, 'the last line does not end')
   const count = lines.length - 2
-  if (lines[count] !== `end ${count}`) throw new RouteTableError(count + 1, `expected 'end ${count}'`)
+  checkEnd(lines, count)
   const plugins: OpenPlugin[] = []
   lines.slice(1, count).forEach((line, index) => {
     addLine(plugins, new LineWords(line, index + 2))

@@ -4,6 +4,7 @@
  */
 
 import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
+import { checksumOf } from './route-table-reader.js'
 
 export * from './command-route.js'
 export { parseRouteTable } from './route-table-reader.js'
@@ -108,5 +109,6 @@ export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
     ]
     lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand))
   }
-  return [...lines, `end ${lines.length}`, ''].join('\n')
+  const text = `${lines.join('\n')}\n`
+  return `${text}end ${lines.length} crc=${checksumOf(text)}\n`
 }

@@ -4,7 +4,7 @@
  *     plugins-dir/local/                     sources under development
  *     plugins-dir/generations/<n>/<plugin>/  built plugins; a generation is never changed once it has its name
  *     plugins-dir/current                    link to the generation in use, replaced in one step
- *     state-dir/routes                       the route table of the current generation
+ *     state-dir/routes                       the route table of the current generation (route-file.ts)
  */
 
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
@@ -29,6 +29,7 @@ import {
   type PluginProblem,
 } from './catalogue.js'
 import { apiVersion } from './manifest.js'
+import { replaceRoutes, routesFile } from './route-file.js'
 import { listSources } from './source.js'
 
 export { readCatalogue, type InstalledPlugin, type PluginProblem } from './catalogue.js'
@@ -170,16 +171,6 @@ async function prune(pluginsDir: string, current: number): Promise<void> {
   }
 }
 
-/** Writes the route table in one step. */
-export async function writeRoutes(stateDir: string, plugins: readonly InstalledPlugin[]): Promise<void> {
-  const text = routesOf(plugins)
-  const file = join(stateDir, 'routes')
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
-  await mkdir(stateDir, { recursive: true })
-  await writeFile(temporary, text)
-  await rename(temporary, file)
-}
-
 /** Puts the plugins together: what was built, and what came from elsewhere (the marketplace) and stays. */
 async function assemble(
   work: string,
@@ -264,6 +255,6 @@ export async function buildGeneration(
   const problems: PluginProblem[] = []
   const isNew = await renew(root, options, problems)
   const plugins = await readCatalogue(root, (problem) => problems.push(problem))
-  await writeRoutes(stateDir, plugins)
+  await replaceRoutes(routesFile(stateDir), routesOf(plugins))
   return { number: Number(basename((await currentGeneration(root)) ?? '')), isNew, plugins, problems }
 }
