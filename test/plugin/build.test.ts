@@ -34,6 +34,7 @@ test('build: a single file becomes a bundle and a manifest', async (t) => {
     isolation: 'worker',
     limits: {},
     permissions: { keys: { rw: ['gone'] } },
+    commandHooks: [],
     keyHooks: [],
     timers: [],
   })
@@ -108,15 +109,29 @@ test('build: a link to a folder is built as the folder', async (t) => {
 test('build: hooks, timers, settings and declared replies are in the manifest', async (t) => {
   const folder = await temporaryFolder(t)
   await writeFiles(folder, {
-    'three.js': `import { command, cron, definePlugin, every, onKey, setting, settings, shape } from 'ferrite-plugins/sdk'
+    'three.js': `import { before, command, cron, definePlugin, every, onKey, setting, settings, shape } from 'ferrite-plugins/sdk'
       export default definePlugin({
         name: 'three',
         config: settings({ length: setting.integer({ default: 5, min: 1, summary: 'How long' }) }),
         commands: { THREE: command({ summary: 'x', group: 'numbers', returns: shape.map({ n: shape.integer() }), handler: () => ({ n: 1 }) }) },
-        hooks: { seen: onKey({ handler() {} }), often: every('1m', () => {}), nightly: cron('0 3 * * *', () => {}) },
+        hooks: { small: before({ command: 'SET', key: 'user:*', handler: (ctx, cmd) => cmd.continue() }), seen: onKey({ handler() {} }), often: every('1m', () => {}), nightly: cron('0 3 * * *', () => {}) },
       })`,
   })
   const manifest = await buildPlugin({ source: join(folder, 'three.js'), outDir: join(folder, 'out') })
+  t.deepEqual(manifest.commandHooks, [
+    {
+      name: 'small',
+      kind: 'before',
+      commands: ['SET'],
+      keys: ['user:*'],
+      users: [],
+      dbs: [],
+      timeoutMs: 50,
+      failure: 'deny',
+      transaction: 'sync',
+      priority: 100,
+    },
+  ])
   t.deepEqual(manifest.keyHooks, ['seen'])
   t.deepEqual(manifest.timers, ['often', 'nightly'])
   t.deepEqual(manifest.config, { length: { type: 'integer', default: 5, min: 1, summary: 'How long' } })

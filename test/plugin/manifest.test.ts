@@ -32,6 +32,20 @@ const manifest = {
       reads: [[{ lit: 'MGET' }, { keys: [1, -1] }]],
     },
   ],
+  commandHooks: [
+    {
+      name: 'no-huge-users',
+      kind: 'before',
+      commands: ['SET', 'CONFIG|SET', '@write'],
+      keys: ['user:*'],
+      users: ['ann'],
+      dbs: [0, 3],
+      timeoutMs: 50,
+      failure: 'deny',
+      transaction: 'sync',
+      priority: -5,
+    },
+  ],
   keyHooks: ['seen'],
   timers: [],
   config: { length: { type: 'integer', default: 5 } },
@@ -61,6 +75,31 @@ test('manifest: errors name the place, the value and what was expected', (t) => 
   t.regex(
     refuse({ commands: [{ ...command, reads: [[{ word: 'GET' }]] }] }),
     /^x\/ferrite\.json, commands\/0\/reads\/0\/0: /,
+  )
+  const [hook] = manifest.commandHooks
+  const refuseHook = (...changes: object[]): string =>
+    refuse({ commandHooks: changes.map((each) => ({ ...hook, ...each })) })
+  t.is(refuseHook({ timeoutMs: 0 }), 'x/ferrite.json, commandHooks/0/timeoutMs: must be >= 1, got 0')
+  t.is(
+    refuseHook({ failure: 'open' }),
+    'x/ferrite.json, commandHooks/0/failure: expected one of deny, allow, got "open"',
+  )
+  t.regex(
+    refuseHook({ commands: ['set'] }),
+    /^x\/ferrite\.json, commandHooks\/0\/commands\/0: must match pattern .* got "set"$/,
+  )
+  t.regex(refuseHook({ keys: ['a\0'] }), /^x\/ferrite\.json, commandHooks\/0\/keys\/0: must match pattern/)
+  t.regex(
+    refuseHook({ users: ['a b'] }),
+    /^x\/ferrite\.json, commandHooks\/0\/users\/0: must match pattern .* got "a b"$/,
+  )
+  t.is(
+    refuseHook({}, { name: 'No-Huge-Users' }),
+    'x/ferrite.json, commandHooks/1/name: must differ from the other hooks in more than capitals, got "No-Huge-Users"',
+  )
+  t.is(
+    refuse({ name: 'p'.repeat(64), commandHooks: [{ ...hook, name: 'h'.repeat(59) }] }),
+    `x/ferrite.json, commandHooks/0/name: must have at most 58 bytes with this plugin's name, got "${'h'.repeat(59)}"`,
   )
   t.is(t.throws(() => checkManifest(null)).message, 'ferrite.json: must be object, got null')
 })

@@ -7,6 +7,7 @@ import {
   RouteTableError,
   type ArgDoc,
   type CommandRoute,
+  type HookRoute,
 } from '#lib/plugin/route-table.js'
 
 const example = `ferrite-routes 1
@@ -17,7 +18,8 @@ key flags=RW,access,update begin=index:1 find=range:0:1:0
 arg depth=0 name=bucket type=key key=0
 arg depth=0 name=cost type=integer token=COST flags=optional
 read lit=GET key=1
-end 8 crc=44d51d08
+hook name=no-huge-users kind=before commands=SET,@write keys=user:* users= dbs= timeout=50 failure=deny transaction=sync priority=100
+end 9 crc=8faa31b8
 `
 
 const handMade = example.replace(/ crc=.*/, '')
@@ -45,8 +47,21 @@ const route: CommandRoute = {
   reads: [[{ lit: 'GET' }, { key: 1 }]],
 }
 
+const hook: HookRoute = {
+  name: 'no-huge-users',
+  kind: 'before',
+  commands: ['SET', '@write'],
+  keys: ['user:*'],
+  users: [],
+  dbs: [],
+  timeoutMs: 50,
+  failure: 'deny',
+  transaction: 'sync',
+  priority: 100,
+}
+
 test('route table: the example of the protocol is written and read', (t) => {
-  const plugins = [{ name: 'rate-limiter', version: '1.0.0', commands: [route] }]
+  const plugins = [{ name: 'rate-limiter', version: '1.0.0', commands: [route], hooks: [hook] }]
   t.is(formatRouteTable(plugins), example)
   t.deepEqual<unknown, unknown>(parseRouteTable(example), plugins)
 })
@@ -113,10 +128,29 @@ const anyRoute = fc.record({
   reads: fc.array(fc.array(readWord, { minLength: 1, maxLength: 4 }), { maxLength: 3 }),
 })
 
+const anyHook = fc.record({
+  name: word,
+  kind: fc.constant('before' as const),
+  commands: words,
+  keys: words,
+  users: words,
+  dbs: fc.array(fc.nat({ max: 999_999 }), { maxLength: 3 }),
+  timeoutMs: fc.nat({ max: 60_000 }),
+  failure: fc.constantFrom('deny' as const, 'allow' as const),
+  transaction: fc.constantFrom('sync' as const, 'allow' as const, 'deny' as const),
+  priority: small,
+})
+
 const anyPlugins = fc.array(
   fc.record(
-    { name: word, version: word, acl: text, commands: fc.array(anyRoute, { maxLength: 3 }) },
-    { requiredKeys: ['name', 'version', 'commands'] },
+    {
+      name: word,
+      version: word,
+      acl: text,
+      commands: fc.array(anyRoute, { maxLength: 3 }),
+      hooks: fc.array(anyHook, { maxLength: 3 }),
+    },
+    { requiredKeys: ['name', 'version', 'commands', 'hooks'] },
   ),
   { maxLength: 3 },
 )
@@ -145,13 +179,13 @@ test('route table: a damaged table is refused whole, with the line', (t) => {
   }
   t.is(refuse(''), "route table, line 1: expected 'ferrite-routes 1', got ''")
   t.regex(refuse(example.replace('routes 1', 'routes 2')), /^route table, line 1: /)
-  t.is(refuse(example.trimEnd()), 'route table, line 9: the last line does not end')
-  t.is(refuse(example.replace(/end 8.*\n/, '')), "route table, line 8: expected 'end 7'")
-  t.is(refuse(example.replace('end 8', 'end 9')), "route table, line 9: expected 'end 8'")
-  t.is(refuse(example.replace('crc=', 'sum=')), "route table, line 9: expected 'end 8'")
+  t.is(refuse(example.trimEnd()), 'route table, line 10: the last line does not end')
+  t.is(refuse(example.replace(/end 9.*\n/, '')), "route table, line 9: expected 'end 8'")
+  t.is(refuse(example.replace('end 9', 'end 8')), "route table, line 10: expected 'end 9'")
+  t.is(refuse(example.replace('crc=', 'sum=')), "route table, line 10: expected 'end 9'")
   t.is(
     refuse(example.replace('arity=-4', 'arity=-5')),
-    'route table, line 9: the text is not what was written: its checksum is 163ee272, not 44d51d08',
+    'route table, line 10: the text is not what was written: its checksum is 22a71a0a, not 8faa31b8',
   )
   t.is(refuse(handMade.replace('arity=-4', 'arity=4x')), "route table, line 3: '4x' is not a whole number")
   t.is(refuse(handMade.replace('arity=-4 ', '')), 'route table, line 3: command without arity=')
@@ -175,6 +209,17 @@ test('route table: a damaged table is refused whole, with the line', (t) => {
     refuse(handMade.replace(' type=key', '  type=key')),
     'route table, line 6: words must be printable and one space apart',
   )
+  t.is(refuse(handMade.replace(' users=', '')), 'route table, line 9: hook without users=')
+  t.is(refuse(handMade.replace('kind=before', 'kind=during')), "route table, line 9: 'during' is none of before")
+  t.is(refuse(handMade.replace('dbs=', 'dbs=a')), "route table, line 9: 'a' is not a whole number")
+  t.is(refuse(handMade.replace('failure=deny', 'failure=no')), "route table, line 9: 'no' is none of deny allow")
+  t.is(refuse(handMade.replace('end 9', 'doc summary=a\nend 10')), 'route table, line 10: a doc behind a hook')
+  const again = 'command name=A arity=1 flags= categories= transaction=sync timeout=0 retry=0'
+  t.is(
+    refuse(handMade.replace('end 9', `${again}\nend 10`)),
+    'route table, line 10: a command behind a hook of its plugin',
+  )
+  t.is(refuse('ferrite-routes 1\nhook name=a\nend 2\n'), 'route table, line 2: a hook before any plugin')
   t.is(refuse('ferrite-routes 1\ndoc summary=a\nend 2\n'), 'route table, line 2: a doc before any command')
   t.is(refuse('ferrite-routes 1\ncommand name=A\nend 2\n'), 'route table, line 2: a command before any plugin')
 })

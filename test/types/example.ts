@@ -1,5 +1,5 @@
 // The example of the documentation (docs/plugin-author.md): must type-check as it stands.
-import { arg, command, definePlugin, every, onKey, read } from 'ferrite-plugins/sdk'
+import { arg, before, command, definePlugin, every, onKey, read } from 'ferrite-plugins/sdk'
 
 export default definePlugin({
   name: 'rate-limiter',
@@ -31,6 +31,13 @@ export default definePlugin({
     }),
   },
   hooks: {
+    'no-huge-users': before({
+      command: 'SET',
+      key: 'user:*',
+      timeoutMs: 5,
+      onFailure: 'deny',
+      handler: (_ctx, cmd) => (cmd.args[1]!.length > 1024 ? cmd.deny('ERR', 'user too large') : cmd.continue()),
+    }),
     'count-expired': onKey({ key: 'user:*', events: ['expired'], handler: (ctx) => ctx.redis.incr('gone') }),
     report: every('1m', async (ctx) => ctx.log.info({ gone: await ctx.redis.get('gone') })),
   },

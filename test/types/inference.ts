@@ -2,6 +2,7 @@
 import { expectTypeOf } from 'expect-type'
 import {
   arg,
+  before,
   command,
   cron,
   definePlugin,
@@ -15,11 +16,14 @@ import {
   shape,
   type CommandContext,
   type CommitResult,
+  type HookContext,
+  type HookedCommand,
   type KeyEventContext,
   type RespValue,
   type ScoredMember,
   type ShapeValue,
   type TimerContext,
+  type Verdict,
 } from 'ferrite-plugins/sdk'
 
 command({
@@ -184,3 +188,38 @@ command({
   args: { key: arg.key('r') },
   handler: (ctx, { key }) => ctx.call('HGETALL', key),
 })
+
+definePlugin({
+  name: 'before',
+  hooks: {
+    every: before({
+      command: ['SET', 'CONFIG|SET', '@write'],
+      key: 'user:*',
+      user: 'ann',
+      db: [0, 1],
+      timeoutMs: 5,
+      onFailure: 'allow',
+      inTransaction: 'deny',
+      priority: -1,
+      handler(ctx, cmd) {
+        expectTypeOf(ctx).toEqualTypeOf<HookContext>()
+        expectTypeOf<keyof HookContext>().toEqualTypeOf<Exclude<keyof CommandContext, 'reads' | 'commit'>>()
+        expectTypeOf(cmd).toEqualTypeOf<HookedCommand>()
+        expectTypeOf(cmd.name).toEqualTypeOf<string>()
+        expectTypeOf(cmd.args).toEqualTypeOf<readonly Buffer[]>()
+        expectTypeOf(config.of(ctx).length).toEqualTypeOf<number>()
+        if (cmd.args.length === 0) return cmd.rewrite(['a', 1, 2n, Buffer.alloc(0), ...cmd.args], 'PING')
+        if (ctx.user === 'ann') return cmd.reply({ ok: true, at: [reply.simple('OK'), null] })
+        return ctx.resp === 3 ? cmd.deny('ERR', 'no') : cmd.continue()
+      },
+    }),
+    later: before({
+      async handler(ctx, cmd) {
+        const seen = await ctx.redis.get('a')
+        expectTypeOf(await ctx.asPlugin.redis.incr('a')).toEqualTypeOf<number>()
+        return seen === null ? cmd.continue() : cmd.reply(seen)
+      },
+    }),
+  },
+})
+expectTypeOf<ReturnType<HookedCommand['continue']>>().toEqualTypeOf<Verdict>()

@@ -1,5 +1,5 @@
 // The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
-import { arg, command, definePlugin, every, onKey, read, shape } from 'ferrite-plugins/sdk'
+import { arg, before, command, definePlugin, every, onKey, read, shape } from 'ferrite-plugins/sdk'
 
 // 1. A misspelt option of a command.
 command({
@@ -143,4 +143,92 @@ command({
   handler: (ctx, { key }) =>
     // @ts-expect-error -- a marker for the reply, not a number
     ctx.commit.incr(key) + 1,
+})
+
+// 16. A before hook with a path that gives no verdict, at once or later.
+before({
+  // @ts-expect-error -- return cmd.continue()
+  handler: (_ctx, cmd) => {
+    if (cmd.args.length > 3) return cmd.deny('ERR', 'too many')
+  },
+})
+before({
+  // @ts-expect-error -- return cmd.continue()
+  handler: async (ctx, cmd) => {
+    if ((await ctx.redis.get('a')) === null) return cmd.continue()
+  },
+})
+
+// 17. Something else than a verdict.
+before({
+  // @ts-expect-error -- cmd.continue is to be called
+  handler: (_ctx, cmd) => cmd.continue,
+})
+before({
+  // @ts-expect-error -- cmd.continue() is meant
+  handler: () => true,
+})
+before({
+  // @ts-expect-error -- cmd.continue() makes verdicts, nothing else
+  handler: () => ({ kind: 'continue', value: undefined, code: '' }),
+})
+
+// 18. Misspelt or wrong options of a before hook.
+before({
+  // @ts-expect-error -- command is meant
+  commands: 'SET',
+  handler: (_ctx, cmd) => cmd.continue(),
+})
+before({
+  // @ts-expect-error -- 'deny' or 'allow'
+  onFailure: 'open',
+  handler: (_ctx, cmd) => cmd.continue(),
+})
+before({
+  // @ts-expect-error -- 'sync', 'allow' or 'deny'
+  inTransaction: 'refuse',
+  handler: (_ctx, cmd) => cmd.continue(),
+})
+before({
+  // @ts-expect-error -- a number is needed
+  db: '0',
+  handler: (_ctx, cmd) => cmd.continue(),
+})
+
+// 19. Arguments are bytes, may be missing, and cannot be written to.
+before({
+  // @ts-expect-error -- the argument may be missing
+  handler: (_ctx, cmd) => (cmd.args[1].length > 9 ? cmd.deny('ERR', 'long') : cmd.continue()),
+})
+before({
+  // @ts-expect-error -- a Buffer is no text
+  handler: (_ctx, cmd) => (cmd.args[1] === 'NX' ? cmd.deny('ERR', 'no NX') : cmd.continue()),
+})
+before({
+  handler: (_ctx, cmd) => {
+    // @ts-expect-error -- rewrite() changes a command
+    cmd.args[0] = Buffer.from('a')
+    return cmd.continue()
+  },
+})
+
+// 20. A rewrite with words that cannot be sent, a reply that is none, a commit.
+before({
+  // @ts-expect-error -- the argument may be missing
+  handler: (_ctx, cmd) => cmd.rewrite([cmd.args[0]]),
+})
+before({
+  // @ts-expect-error -- words are no objects
+  handler: (_ctx, cmd) => cmd.rewrite([{ a: 1 }]),
+})
+before({
+  // @ts-expect-error -- undefined is no reply
+  handler: (_ctx, cmd) => cmd.reply(undefined),
+})
+before({
+  handler: (ctx, cmd) => {
+    // @ts-expect-error -- a hook runs commands with ctx.redis, or changes the client's
+    ctx.commit.set('a', 1)
+    return cmd.continue()
+  },
 })

@@ -151,6 +151,7 @@ function makeManifest(source: PluginSource, built: InspectedPlugin): PluginManif
     permissions: mergePermissions(section.permissions, built.permissions),
     limits: section.limits ?? {},
     commands: built.commands,
+    commandHooks: built.commandHooks,
     keyHooks: built.keyHooks,
     timers: built.timers,
     config: built.config,

@@ -109,7 +109,8 @@ export async function readCatalogue(
 export function routesOf(plugins: readonly InstalledPlugin[]): string {
   return formatRouteTable(
     plugins.map(({ name, version, manifest }) => {
-      return { name, version, acl: pluginAcl(manifest.permissions), commands: manifest.commands }
+      const { permissions, commands, commandHooks } = manifest
+      return { name, version, acl: pluginAcl(permissions), commands, hooks: commandHooks }
     }),
   )
 }

@@ -1,5 +1,7 @@
 /** What the module must know of a command: the types behind the route table and `ferrite.json`. */
 
+import type { HookRoute } from './hook-route.js'
+
 /** Where the keys of a command stand, as in COMMAND INFO. */
 export interface KeySpec {
   readonly flags: readonly string[]
@@ -77,6 +79,7 @@ export interface PluginRoutes {
   /** The plugin's own rights as ACL rules, separated by spaces. @default none */
   readonly acl?: string
   readonly commands: readonly CommandRoute[]
+  readonly hooks: readonly HookRoute[]
 }
 
 /** A route table that cannot be used. `line` counts from 1. */

@@ -20,6 +20,7 @@ function describePlugin(definition: PluginDefinition): InspectedPlugin {
     ...(definition.version === undefined ? {} : { version: definition.version }),
     ...(definition.permissions === undefined ? {} : { permissions: definition.permissions }),
     commands: compiled.commands.map(manifestCommand),
+    commandHooks: compiled.commandHooks.map(({ route }) => route),
     keyHooks: compiled.keyHooks.map(({ name }) => name),
     timers: compiled.timers.map(({ name }) => name),
     config: Object.fromEntries(settings.map(([name, { spec }]) => [name, spec])),

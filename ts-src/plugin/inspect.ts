@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Permissions } from '../sdk/define-plugin.js'
 import type { SettingSpec } from '../sdk/setting.js'
 import { PluginBuildError } from './build-error.js'
+import type { HookRoute } from './hook-route.js'
 import type { ManifestCommand } from './manifest.js'
 
 /** What the definition says, as plain data. */
@@ -13,6 +14,7 @@ export interface InspectedPlugin {
   readonly version?: string
   readonly permissions?: Permissions
   readonly commands: readonly ManifestCommand[]
+  readonly commandHooks: readonly HookRoute[]
   readonly keyHooks: readonly string[]
   readonly timers: readonly string[]
   readonly config: Readonly<Record<string, SettingSpec>>

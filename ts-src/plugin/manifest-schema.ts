@@ -1,6 +1,15 @@
-/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, define-plugin.ts, manifest.ts. */
+/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, hook-route.ts, define-plugin.ts, manifest.ts. */
 
 import { argTypes } from './command-route.js'
+import {
+  hookFailures,
+  hookTransactions,
+  matchedCommandPattern,
+  mostHookDb,
+  mostHookPriority,
+  mostHookTimeoutMs,
+  userPattern,
+} from './hook-route.js'
 
 const strings = { type: 'array', items: { type: 'string' } } as const
 const integer = { type: 'integer' } as const
@@ -102,3 +111,16 @@ export const commandRouteSchema = object(
   },
   ['group', 'returns'],
 )
+
+export const hookRouteSchema = object({
+  name: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$' },
+  kind: { enum: ['before'] },
+  commands: { type: 'array', items: { type: 'string', pattern: matchedCommandPattern.source } },
+  keys: { type: 'array', items: { type: 'string', pattern: '^[^\\0]+$' } },
+  users: { type: 'array', items: { type: 'string', pattern: userPattern.source } },
+  dbs: { type: 'array', items: range(0, mostHookDb) },
+  timeoutMs: range(1, mostHookTimeoutMs),
+  failure: { enum: [...hookFailures] },
+  transaction: { enum: [...hookTransactions] },
+  priority: range(-mostHookPriority, mostHookPriority),
+})

@@ -4,8 +4,9 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Permissions } from '../sdk/define-plugin.js'
 import type { SettingSpec } from '../sdk/setting.js'
 import type { ShapeSpec } from '../sdk/shape.js'
-import { commandRouteSchema, permissionsSchema, limitsSchema } from './manifest-schema.js'
+import { commandRouteSchema, hookRouteSchema, permissionsSchema, limitsSchema } from './manifest-schema.js'
 import type { CommandRoute } from './command-route.js'
+import { mostServedName, servedName, type HookRoute } from './hook-route.js'
 
 /** The version of the contract between plugins and host. */
 export const apiVersion = 1
@@ -47,6 +48,7 @@ export interface PluginManifest {
   readonly permissions: Permissions
   readonly limits: Limits
   readonly commands: readonly ManifestCommand[]
+  readonly commandHooks: readonly HookRoute[]
   /** Names in `hooks`. */
   readonly keyHooks: readonly string[]
   readonly timers: readonly string[]
@@ -102,6 +104,7 @@ const manifestSchema = {
     'permissions',
     'limits',
     'commands',
+    'commandHooks',
     'keyHooks',
     'timers',
     'config',
@@ -112,6 +115,7 @@ const manifestSchema = {
     version: { type: 'string', pattern: '^\\d+\\.\\d+\\.\\d+(?:[-+][0-9A-Za-z.+-]+)?$' },
     description: { type: 'string' },
     commands: { type: 'array', items: commandRouteSchema },
+    commandHooks: { type: 'array', items: hookRouteSchema },
     keyHooks: strings,
     timers: strings,
     config: {
@@ -167,6 +171,20 @@ function check(file: string, validate: ValidateFunction, value: unknown, prefix:
   throw new ManifestError(file, path, error === undefined ? 'is not valid' : describe(error))
 }
 
+/** What the schema cannot say: the module would refuse a route table with such names whole. */
+function checkHookNames(file: string, { name: plugin, commandHooks }: PluginManifest): void {
+  const seen = new Set<string>()
+  commandHooks.forEach(({ name }, index) => {
+    const refuse = (problem: string): never => {
+      throw new ManifestError(file, `commandHooks/${index}/name`, `${problem}, got ${JSON.stringify(name)}`)
+    }
+    if (seen.has(name.toLowerCase())) refuse('must differ from the other hooks in more than capitals')
+    const most = mostServedName - servedName(plugin, '').length
+    if (name.length > most) refuse(`must have at most ${most} bytes with this plugin's name`)
+    seen.add(name.toLowerCase())
+  })
+}
+
 /**
  * Checks a manifest.
  *
@@ -175,7 +193,9 @@ function check(file: string, validate: ValidateFunction, value: unknown, prefix:
  */
 export function checkManifest(value: unknown, file = manifestFile): PluginManifest {
   check(file, getValidators().manifest, value, '')
-  return value as PluginManifest // the schema says what the type says
+  const manifest = value as PluginManifest // the schema says what the type says
+  checkHookNames(file, manifest)
+  return manifest
 }
 
 /** Checks the `ferrite` section of a package.json. @throws ManifestError as `checkManifest` */

@@ -11,6 +11,7 @@ import {
   type PluginRoutes,
   type ReadWord,
 } from './command-route.js'
+import { hookFailures, hookTransactions, type HookRoute } from './hook-route.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 type OpenArg = Omit<ArgDoc, 'args'> & { args?: OpenArg[] }
@@ -21,6 +22,7 @@ interface OpenPlugin {
   readonly version: string
   readonly acl?: string
   readonly commands: OpenCommand[]
+  readonly hooks: HookRoute[]
 }
 
 const argFlags = ['optional', 'multiple', 'multiple_token'] as const
@@ -72,6 +74,11 @@ class LineWords {
 
   needText(name: string): string {
     return this.text(name) ?? this.fail(`${this.kind} without ${name}=`)
+  }
+
+  needList(name: string): string[] {
+    if (!this.words.some(([word]) => word === name)) this.fail(`${this.kind} without ${name}=`)
+    return this.list(name)
   }
 
   list(name: string): string[] {
@@ -183,15 +190,35 @@ function addToCommand(command: OpenCommand, words: LineWords): void {
   } else words.fail(`'${words.kind}' is no kind of line`)
 }
 
+function parseHook(words: LineWords): HookRoute {
+  return {
+    name: words.needText('name'),
+    kind: words.oneOf(words.needText('kind'), ['before']),
+    commands: words.needList('commands'),
+    keys: words.needList('keys'),
+    users: words.needList('users'),
+    dbs: words.needList('dbs').map((db) => words.toInt(db)),
+    timeoutMs: words.int('timeout'),
+    failure: words.oneOf(words.needText('failure'), hookFailures),
+    transaction: words.oneOf(words.needText('transaction'), hookTransactions),
+    priority: words.int('priority'),
+  }
+}
+
 function addLine(plugins: OpenPlugin[], words: LineWords): void {
   if (words.kind === 'plugin') {
     const acl = words.text('acl')
     const named = { name: words.needText('name'), version: words.needText('version') }
-    plugins.push({ ...named, ...(acl === undefined ? {} : { acl }), commands: [] })
+    plugins.push({ ...named, ...(acl === undefined ? {} : { acl }), commands: [], hooks: [] })
   } else if (words.kind === 'command') {
     const plugin = plugins.at(-1) ?? words.fail('a command before any plugin')
+    if (plugin.hooks.length > 0) words.fail('a command behind a hook of its plugin')
     plugin.commands.push(parseCommand(words))
+  } else if (words.kind === 'hook') {
+    const plugin = plugins.at(-1) ?? words.fail('a hook before any plugin')
+    plugin.hooks.push(parseHook(words))
   } else {
+    if ((plugins.at(-1)?.hooks.length ?? 0) > 0) words.fail(`a ${words.kind} behind a hook`)
     addToCommand(plugins.at(-1)?.commands.at(-1) ?? words.fail(`a ${words.kind} before any command`), words)
   }
   words.done()

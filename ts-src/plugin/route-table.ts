@@ -4,9 +4,11 @@
  */
 
 import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
+import type { HookRoute } from './hook-route.js'
 import { checksumOf } from './route-table-reader.js'
 
 export * from './command-route.js'
+export type { HookRoute } from './hook-route.js'
 export { parseRouteTable } from './route-table-reader.js'
 
 type Fields = readonly (readonly [string, string | number])[]
@@ -98,6 +100,21 @@ function formatCommand(route: CommandRoute): string[] {
   ]
 }
 
+function formatHook(hook: HookRoute): string {
+  return formatLine('hook', [
+    ['name', escapeValue(hook.name)],
+    ['kind', hook.kind],
+    ['commands', list(hook.commands)],
+    ['keys', list(hook.keys)],
+    ['users', list(hook.users)],
+    ['dbs', hook.dbs.join(',')],
+    ['timeout', hook.timeoutMs],
+    ['failure', hook.failure],
+    ['transaction', hook.transaction],
+    ['priority', hook.priority],
+  ])
+}
+
 /** The text of the file `routes`. */
 export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
   const lines = [head]
@@ -107,7 +124,7 @@ export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
       ['version', escapeValue(plugin.version)],
       ...optionalField('acl', plugin.acl),
     ]
-    lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand))
+    lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand), ...plugin.hooks.map(formatHook))
   }
   const text = `${lines.join('\n')}\n`
   return `${text}end ${lines.length} crc=${checksumOf(text)}\n`

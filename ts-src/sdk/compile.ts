@@ -6,13 +6,15 @@ import type { CommandRoute } from '../plugin/command-route.js'
 import { layOut, type ArgLayout } from './arg-layout.js'
 import { ArgParser } from './arg-parser.js'
 import { buildSequence } from './arg-tree.js'
+import { BeforeHook } from './before.js'
+import { checkFunction, checkGlobs, checkInteger, checkKeys, checkText, checkWord, fail } from './check.js'
 import { Command, extraFlags, type CommandOptions } from './command.js'
+import { compileBefore, type CompiledCommandHook } from './compile-before.js'
 import { CompiledReads } from './compile-reads.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
 import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
 import { toMilliseconds } from './duration.js'
 import { KeyHook, TimerHook, type CronOptions } from './hooks.js'
-import { PluginDefinitionError } from './plugin-error.js'
 import type { ArgRecord } from './arg.js'
 import type { ReadRecord } from './read.js'
 import { Settings, type SettingValues } from './setting.js'
@@ -63,6 +65,7 @@ export interface CompiledPlugin {
   readonly version: string
   readonly definition: PluginDefinition
   readonly commands: readonly CompiledCommand[]
+  readonly commandHooks: readonly CompiledCommandHook[]
   readonly keyHooks: readonly CompiledKeyHook[]
   readonly timers: readonly CompiledTimer[]
   /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
@@ -102,32 +105,6 @@ const commandKeys = [
   'handler',
 ]
 const keyHookKeys = ['key', 'events', 'ownWrites', 'onReplica', 'oldValue', 'handler']
-
-function fail(path: string, problem: string): never {
-  throw new PluginDefinitionError(path, problem)
-}
-
-function checkKeys(path: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) fail(path, `must be an object, got ${String(value)}`)
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) fail(path === '' ? key : `${path}.${key}`, `is not known; known are ${known.join(', ')}`)
-  }
-}
-
-function checkInteger(path: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
-  return fail(path, `must be a whole number from ${least} to ${most}, got ${String(value)}`)
-}
-
-function checkFunction(path: string, value: unknown): void {
-  if (typeof value !== 'function')
-    fail(path, `must be a function, got ${value === undefined ? 'nothing' : typeof value}`)
-}
-
-function checkText(path: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && !/[\r\n\0]/.test(value)) return value
-  return fail(path, 'must be one line of text')
-}
 
 function isWriting(options: Options, layout: ArgLayout): boolean {
   return options.readonly !== true && layout.modes.some((mode) => mode !== 'r')
@@ -182,9 +159,7 @@ function checkCommand(path: string, name: string, options: Options): void {
   }
   checkFunction(`${path}.handler`, options.handler)
   if (options.reads !== undefined) checkFunction(`${path}.reads`, options.reads)
-  if (!['sync', 'refuse'].includes(options.inTransaction ?? 'sync')) {
-    fail(`${path}.inTransaction`, `must be 'sync' or 'refuse', got ${String(options.inTransaction)}`)
-  }
+  checkWord(`${path}.inTransaction`, options.inTransaction ?? 'sync', ['sync', 'refuse'])
   if (options.returns !== undefined && !(options.returns instanceof ReplyShape)) {
     fail(`${path}.returns`, 'must be made by shape.*, such as shape.integer()')
   }
@@ -237,11 +212,6 @@ function checkContainers(commands: readonly CompiledCommand[]): void {
   }
 }
 
-function checkGlobs(path: string, globs: readonly unknown[]): readonly string[] {
-  for (const glob of globs) if (typeof glob !== 'string' || glob === '') fail(path, 'must be globs such as user:*')
-  return globs as readonly string[] // checked just now
-}
-
 function compileKeyHook(name: string, path: string, { options }: KeyHook): CompiledKeyHook {
   checkKeys(path, options, keyHookKeys)
   checkFunction(`${path}.handler`, options.handler)
@@ -289,18 +259,33 @@ function compileTimer(name: string, path: string, timer: TimerHook): CompiledTim
   return { ...common, cron: when, ...(options.timezone === undefined ? {} : { timezone: options.timezone }) }
 }
 
-function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'keyHooks' | 'timers'> {
-  const keyHooks: CompiledKeyHook[] = []
-  const timers: CompiledTimer[] = []
-  for (const [name, hook] of Object.entries(definition.hooks ?? {})) {
+/** Names stand in commands of operators and in ATTACH, where capitals make no difference. */
+function checkHookNames(names: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
     const path = `hooks.${name}`
     if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name))
       fail(path, 'the name must be a letter, then letters, digits, _ . -')
-    if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
-    else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
-    else fail(path, 'must be made by onKey(), every() or cron()')
+    const other = seen.get(name.toLowerCase())
+    if (other !== undefined) fail(path, `differs from the hook '${other}' in capitals only; give it another name`)
+    seen.set(name.toLowerCase(), name)
   }
-  return { keyHooks, timers }
+}
+
+function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'commandHooks' | 'keyHooks' | 'timers'> {
+  const commandHooks: CompiledCommandHook[] = []
+  const keyHooks: CompiledKeyHook[] = []
+  const timers: CompiledTimer[] = []
+  const hooks = Object.entries(definition.hooks ?? {})
+  checkHookNames(hooks.map(([name]) => name))
+  for (const [name, hook] of hooks) {
+    const path = `hooks.${name}`
+    if (hook instanceof BeforeHook) commandHooks.push(compileBefore(definition.name, name, path, hook))
+    else if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
+    else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
+    else fail(path, 'must be made by before(), onKey(), every() or cron()')
+  }
+  return { commandHooks, keyHooks, timers }
 }
 
 function compileCommands(definition: PluginDefinition): readonly CompiledCommand[] {

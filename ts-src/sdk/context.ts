@@ -44,25 +44,32 @@ export interface LifecycleContext extends PluginContext {
   readonly signal: AbortSignal
 }
 
-/** The context of a command. `redis`, `call` and `commit` act as the calling client's user, in its database. */
-export interface CommandContext<Reads = unknown> extends PluginContext {
-  /** The declared reads, as they were just before the handler ran. */
-  readonly reads: Reads
+/**
+ * The context of a before hook, and what a command has of it. `redis` and `call` act as the client's user, in its
+ * database.
+ */
+export interface HookContext extends PluginContext {
   /** The server's time in milliseconds since 1970. The same all through a call. */
   readonly now: number
   /** Fires when the client has gone or the deadline has passed. */
   readonly signal: AbortSignal
-  /** The caller's ACL user. */
+  /** The client's ACL user. */
   readonly user: string
   readonly clientId: number
-  /** The caller's database. */
+  /** The client's database. */
   readonly db: number
-  /** The protocol that the caller speaks. */
+  /** The protocol that the client speaks. */
   readonly resp: 2 | 3
-  /** Writes that are done together with the reply, atomically. */
-  readonly commit: PluginCommit
-  /** The server with the plugin's own rights instead of the caller's. */
+  /** The server with the plugin's own rights instead of the client's. */
   readonly asPlugin: ServerAccess
+}
+
+/** The context of a command. */
+export interface CommandContext<Reads = unknown> extends HookContext {
+  /** The declared reads, as they were just before the handler ran. */
+  readonly reads: Reads
+  /** Writes that are done together with the reply, atomically. They act as the caller, as `redis` and `call` do. */
+  readonly commit: PluginCommit
 }
 
 /** Who caused a key event: a client, a plugin, expiry, eviction. */

@@ -1,5 +1,6 @@
-/** What runs without a client asking: key events and timers. */
+/** What may stand in `hooks`; of it, what runs without a client asking: key events and timers. */
 
+import type { BeforeHook } from './before.js'
 import type { KeyEventContext, TimerContext } from './context.js'
 import type { Duration } from './duration.js'
 
@@ -103,7 +104,7 @@ export class TimerHook {
 }
 
 /** What may stand in `hooks`. */
-export type Hook = KeyHook | TimerHook
+export type Hook = BeforeHook | KeyHook | TimerHook
 
 /**
  * Runs a handler when keys change, expire or are evicted.

@@ -1,8 +1,10 @@
 export { arg, type Arg, type ArgValue, type ArgValues, type KeyMode, type MultipleOptions, type Range } from './arg.js'
+export { before, type BeforeOptions, type CommandWord, type HookedCommand, type Verdict } from './before.js'
 export { command, type Command, type CommandFlag, type CommandOptions } from './command.js'
 export type {
   CommandContext,
   EventOrigin,
+  HookContext,
   KeyEventContext,
   LifecycleContext,
   Logger,

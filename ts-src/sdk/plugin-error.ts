@@ -5,6 +5,14 @@
 
 const errorCode = /^[A-Z][A-Z0-9_-]{0,63}$/
 
+/** @throws RangeError when a code cannot be the first word of an error reply */
+export function checkErrorCode(code: string): string {
+  if (errorCode.test(code)) return code
+  throw new RangeError(
+    `error code ${JSON.stringify(code)} is not valid: expected capital letters, digits, _ and -, such as 'NOTFOUND'`,
+  )
+}
+
 /**
  * An error reply on purpose. Thrown in a handler it reaches the client as `-CODE text`; it counts neither as a crash
  * nor as a failure of the plugin.
@@ -26,11 +34,7 @@ export class PluginError extends Error {
     options?: ErrorOptions,
   ) {
     super(`${code} ${text}`, options)
-    if (!errorCode.test(code)) {
-      throw new RangeError(
-        `error code ${JSON.stringify(code)} is not valid: expected capital letters, digits, _ and -, such as 'NOTFOUND'`,
-      )
-    }
+    checkErrorCode(code)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Replies that a plain value cannot say, and the type of everything that a handler may return. */
 
 import type { RespValue } from '../bridge/resp-value.js'
-import { PluginError } from './plugin-error.js'
+import { checkErrorCode, type PluginError } from './plugin-error.js'
 
 /** What a reply marker stands for. @internal */
 export type MarkerKind = 'error' | 'simple' | 'verbatim' | 'double' | 'bigNumber' | 'set' | 'map'
@@ -52,10 +52,7 @@ export type Reply =
  */
 export const reply = {
   /** An error reply `-CODE text`; as an item it fails that item alone. @throws RangeError for a code that is none */
-  error: (code: string, text: string): ReplyMarker => {
-    const { code: checked } = new PluginError(code, text)
-    return new ReplyMarker('error', text, checked)
-  },
+  error: (code: string, text: string): ReplyMarker => new ReplyMarker('error', text, checkErrorCode(code)),
   /** A status such as `OK`: one line. */
   simple: (text: string): ReplyMarker => new ReplyMarker('simple', text),
   /** Text with a format of three letters, `txt` or `mkd`; clients on RESP2 get the text. @default format 'txt' */

@@ -1,0 +1,42 @@
+/** What the module must know of a command hook: the types behind the `hook` lines of the route table and `ferrite.json`. */
+
+/** What may happen to a command whose hook has failed. */
+export const hookFailures = ['deny', 'allow'] as const
+/** What may happen where the client cannot be blocked: MULTI, scripts, other modules. */
+export const hookTransactions = ['sync', 'allow', 'deny'] as const
+
+/** Everything that the route table says about a command hook. Empty lists match all. */
+export interface HookRoute {
+  readonly name: string
+  readonly kind: 'before'
+  /** `SET`, `CONFIG|SET`, `@write`. */
+  readonly commands: readonly string[]
+  /** Globs; one key of the command must match. */
+  readonly keys: readonly string[]
+  readonly users: readonly string[]
+  readonly dbs: readonly number[]
+  readonly timeoutMs: number
+  readonly failure: (typeof hookFailures)[number]
+  readonly transaction: (typeof hookTransactions)[number]
+  /** Lower first. */
+  readonly priority: number
+}
+
+/** A command as it is matched: a name, a subcommand, a category. */
+export const matchedCommandPattern =
+  /^(?:[A-Z_][A-Z0-9_.:-]{0,63}(?:\|[A-Z_][A-Z0-9_.:-]{0,63})?|@[a-z][a-z0-9_-]{0,63})$/
+/** The name of an ACL user. */
+export const userPattern = /^[^\s\0]+$/
+
+export const mostHookDb = 999_999
+export const mostHookTimeoutMs = 60_000
+/** Priorities go from its negative to it. */
+export const mostHookPriority = 1000
+
+/** The most bytes that the module takes of a name in ATTACH. */
+export const mostServedName = 128
+
+/** How ATTACH names a hook among the commands that a lane serves. */
+export function servedName(plugin: string, hook: string): string {
+  return `hook ${plugin}/${hook}`
+}
