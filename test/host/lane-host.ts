@@ -14,6 +14,7 @@ export interface LaneHost {
   lane: PeerLane
   /** The host's end. */
   own: Lane
+  runtime: LaneRuntime
   plugin: PluginRuntime
   /** Log lines of the plugin. */
   log: string[]
@@ -48,5 +49,5 @@ export async function hostPlugin(
     own.close()
     await peer.close()
   })
-  return { peer, lane: await peer.lane('plugins'), own, plugin, log }
+  return { peer, lane: await peer.lane('plugins'), own, runtime, plugin, log }
 }

@@ -7,6 +7,7 @@ import {
   KeyTypes,
   LaneKinds,
   MessageType,
+  Outcome,
   PluginStates,
   ResultFlag,
   StateFlag,
@@ -159,7 +160,7 @@ function readInvoke(frame: Frame, r: BodyReader): Invoke {
 const lastUser = { bytes: Buffer.alloc(0), text: '' }
 
 function readResult(frame: Frame, r: BodyReader): Result {
-  if (frame.code > 3) throw wrongField('outcome', frame.code)
+  if (frame.code > Outcome.rewrite) throw wrongField('outcome', frame.code)
   return {
     type: 'RESULT',
     id: frame.id,

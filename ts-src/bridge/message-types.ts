@@ -39,7 +39,8 @@ export const InvokeFlag = {
 
 export const ResultFlag = { commit: 2, assumed: 4 } as const
 
-export const Outcome = { done: 0, refused: 1, failed: 2, again: 3 } as const
+/** `continue` and `rewrite` are answers of hooks alone, `again` of commands alone. */
+export const Outcome = { done: 0, refused: 1, failed: 2, again: 3, continue: 4, rewrite: 5 } as const
 
 export const CallFlag = { resp3: 1, atomic: 2, asPlugin: 4 } as const
 
@@ -72,7 +73,7 @@ export interface CommandProblem {
 }
 
 export interface CommandCode {
-  /** Upper case, `SESSION|GET` for a subcommand. */
+  /** Upper case, `SESSION|GET` for a subcommand; `hook <plugin>/<name>` for a hook. */
   readonly name: string
   readonly code: number
 }
@@ -186,7 +187,7 @@ export interface Result {
   readonly id: U64
   /** One of Outcome. */
   readonly outcome: number
-  /** One RESP3 value; empty with outcome `again`. */
+  /** One RESP3 value; empty with the outcomes `again` and `continue`. */
   readonly reply: Buffer
   readonly commit?: readonly Argv[]
   readonly assumed?: readonly Buffer[]

@@ -1,6 +1,7 @@
-// The `ctx` of a command. One is made per call, so whatever most handlers do not use is made on first use.
+// The `ctx` of commands and of before hooks. One is made per call, so whatever most handlers do not use is made on first
+// use.
 import type { Argv, CancelReason, Invoke } from '../bridge/messages.js'
-import type { CommandContext, Logger, RawCall, ServerAccess } from '../sdk/context.js'
+import type { CommandContext, HookContext, Logger, RawCall, ServerAccess } from '../sdk/context.js'
 import type { PluginCommit, PluginRedis } from '../sdk/redis-types.js'
 import type { SettingValues } from '../sdk/setting.js'
 import type { Caller, Calls } from './calls.js'
@@ -41,15 +42,16 @@ const kNoReads: Record<string, unknown> = Object.freeze({})
 
 /** For the code that runs commands, not for plugins. */
 export let commitOf: (ctx: CallContext) => readonly Argv[] | undefined
+let queueOf: (ctx: CallContext) => CommitQueue
 /** The handler has ended: nothing can be committed any more. */
-export let endContext: (ctx: CallContext) => void
+export let endContext: (ctx: RequestContext) => void
 /** The deadline has passed, or nobody waits any more. */
-export let isCancelled: (ctx: CallContext) => boolean
+export let isCancelled: (ctx: RequestContext) => boolean
 /** Nobody waits for the reply any more: fires the signal, rejects open calls. */
-export let cancelContext: (ctx: CallContext, reason: CancelReason) => void
+export let cancelContext: (ctx: RequestContext, reason: CancelReason) => void
 
-export class CallContext implements CommandContext {
-  reads: unknown = kNoReads
+/** The `ctx` of a before hook. */
+export class RequestContext implements HookContext {
   readonly now: number
   readonly db: number
   readonly resp: 2 | 3
@@ -75,6 +77,7 @@ export class CallContext implements CommandContext {
 
   static {
     commitOf = (ctx) => ctx.#commit?.[kQueued]
+    queueOf = (ctx) => (ctx.#commit ??= new CommitQueue())
     endContext = (ctx) => ctx.#end()
     isCancelled = (ctx) => ctx.#cancelled !== undefined
     cancelContext = (ctx, reason) => ctx.#cancel(reason)
@@ -90,11 +93,6 @@ export class CallContext implements CommandContext {
 
   get clientId(): number {
     return Number(this.#invoke.clientId)
-  }
-
-  get commit(): PluginCommit {
-    // CommitQueue has a method for every command; its type cannot say so.
-    return (this.#commit ??= new CommitQueue()) as unknown as PluginCommit
   }
 
   get redis(): PluginRedis {
@@ -145,5 +143,15 @@ export class CallContext implements CommandContext {
   #end(): void {
     if (this.#commit !== undefined) this.#commit[kEnded] = true
     if (this.#deadline !== undefined) clearTimeout(this.#deadline)
+  }
+}
+
+/** The `ctx` of a command. */
+export class CallContext extends RequestContext implements CommandContext {
+  reads: unknown = kNoReads
+
+  get commit(): PluginCommit {
+    // CommitQueue has a method for every command; its type cannot say so.
+    return queueOf(this) as unknown as PluginCommit
   }
 }

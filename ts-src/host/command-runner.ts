@@ -13,25 +13,37 @@ import {
   type CancelReason,
   type Invoke,
 } from '../bridge/messages.js'
-import { decodeResp, respError } from '../bridge/resp.js'
+import { decodeResp } from '../bridge/resp.js'
 import type { U64 } from '../bridge/u64.js'
 import type { CompiledCommand } from '../sdk/compile.js'
+import type { CompiledCommandHook } from '../sdk/compile-before.js'
 import { encodeReply, ReplyError } from '../sdk/encode-reply.js'
 import { PluginError } from '../sdk/plugin-error.js'
 import { BatchOverlay, readPlans, type ReadPlan } from './batch-overlay.js'
-import { CallContext, cancelContext, commitOf, endContext, isCancelled, type PluginBase } from './call-context.js'
+import { CallContext, commitOf, endContext, type PluginBase } from './call-context.js'
+import { HookRunner } from './hook-runner.js'
+import { isThenable, PendingRuns } from './pending-runs.js'
+import { failureId, writeEmptyResult, writeErrorResult } from './result-writer.js'
 
 /** A command that this lane serves. */
-interface Slot {
+interface CommandSlot {
+  readonly kind: 'command'
   readonly base: PluginBase
   readonly command: CompiledCommand
   readonly plans: readonly ReadPlan[]
 }
 
+/** A before hook that this lane serves. */
+interface HookSlot {
+  readonly kind: 'hook'
+  readonly base: PluginBase
+  readonly hook: CompiledCommandHook
+}
+
 /** One run of a command. */
 interface Run {
   readonly id: U64
-  readonly slot: Slot
+  readonly slot: CommandSlot
   readonly ctx: CallContext
   /** The reads over the commits of the batch, when they are not what the INVOKE carried. */
   readonly assumed: readonly Buffer[] | undefined
@@ -40,14 +52,18 @@ interface Run {
 /** What a run left behind for the rest of its batch. */
 type Left = 'nothing' | 'a promise' | readonly Argv[]
 
-/** Runs the commands of one lane. */
+/** Runs the commands and before hooks of one lane. */
 export class CommandRunner {
-  private readonly slots: (Slot | undefined)[] = []
-  private readonly pending = new Map<U64, Run>()
+  private readonly slots: (CommandSlot | HookSlot | undefined)[] = []
+  private readonly pending: PendingRuns
+  private readonly hooks: HookRunner
   private readonly overlay = new BatchOverlay()
   private batchEnded = false
 
-  constructor(private readonly lane: Lane) {}
+  constructor(private readonly lane: Lane) {
+    this.pending = new PendingRuns(lane)
+    this.hooks = new HookRunner(lane, this.pending)
+  }
 
   /** Requests whose handlers have not answered yet. */
   get inFlight(): number {
@@ -56,10 +72,15 @@ export class CommandRunner {
 
   /** Adds a command; returns the code that INVOKE names it with. */
   add(base: PluginBase, command: CompiledCommand): number {
-    return this.slots.push({ base, command, plans: readPlans(command.route) }) - 1
+    return this.slots.push({ kind: 'command', base, command, plans: readPlans(command.route) }) - 1
   }
 
-  /** Forgets the commands of a plugin; codes are never used again. */
+  /** Adds a before hook; returns its code. */
+  addHook(base: PluginBase, hook: CompiledCommandHook): number {
+    return this.slots.push({ kind: 'hook', base, hook }) - 1
+  }
+
+  /** Forgets the commands and hooks of a plugin; codes are never used again. */
   remove(base: PluginBase): void {
     this.slots.forEach((slot, code) => {
       if (slot?.base === base) this.slots[code] = undefined
@@ -69,8 +90,11 @@ export class CommandRunner {
   onInvoke(invoke: Invoke): void {
     const slot = this.slots[invoke.code]
     if (slot === undefined) {
-      this.writeError(invoke.id, Outcome.failed, 'ERR', 'the plugin does not serve this command any more')
+      const text = 'the plugin does not serve this any more'
+      writeErrorResult(this.lane.writer, invoke.id, Outcome.failed, 'ERR', text)
       this.endBatch(invoke)
+    } else if (slot.kind === 'hook') {
+      this.hooks.run(slot.base, slot.hook, invoke)
     } else if ((invoke.flags & InvokeFlag.guarded) === 0) {
       this.run(slot, invoke, undefined)
     } else {
@@ -80,18 +104,14 @@ export class CommandRunner {
   }
 
   onCancel(id: U64, reason: CancelReason): void {
-    const run = this.pending.get(id)
-    if (run === undefined) return // it has answered already
-    this.pending.delete(id)
-    cancelContext(run.ctx, reason)
-    endContext(run.ctx)
+    this.pending.cancel(id, reason)
   }
 
-  private runGuarded(slot: Slot, invoke: Invoke): void {
+  private runGuarded(slot: CommandSlot, invoke: Invoke): void {
     const assumption = this.batchEnded ? 'unknown' : this.overlay.assume(slot.plans, invoke)
     if (assumption === 'unknown') {
       this.batchEnded = true
-      this.writeAgain(invoke.id)
+      writeEmptyResult(this.lane.writer, invoke.id, Outcome.again)
     } else {
       const left = this.run(slot, invoke, assumption === 'as sent' ? undefined : assumption)
       if (left === 'a promise') this.batchEnded = true
@@ -105,7 +125,7 @@ export class CommandRunner {
     this.overlay.reset()
   }
 
-  private run(slot: Slot, invoke: Invoke, assumed: readonly Buffer[] | undefined): Left {
+  private run(slot: CommandSlot, invoke: Invoke, assumed: readonly Buffer[] | undefined): Left {
     const { command, base } = slot
     const ctx = new CallContext(base, invoke)
     const run: Run = { id: invoke.id, slot, ctx, assumed }
@@ -120,23 +140,16 @@ export class CommandRunner {
       return 'nothing'
     }
     if (isThenable(value)) {
-      this.pending.set(invoke.id, run)
-      value.then(
-        (reply) => this.settle(run, () => this.writeReply(run, reply)),
-        (thrown: unknown) => this.settle(run, () => this.writeThrown(run, thrown)),
+      this.pending.wait(
+        invoke.id,
+        ctx,
+        value,
+        (reply) => void this.writeReply(run, reply),
+        (thrown) => this.writeThrown(run, thrown),
       )
       return 'a promise'
     }
     return this.writeReply(run, value)
-  }
-
-  /** Writes the outcome of an asynchronous handler, unless nobody waits for it any more. */
-  private settle(run: Run, write: () => void): void {
-    if (!this.pending.delete(run.id)) return
-    // The handler's signal fires at the deadline: what it does then must not race the module's own timeout.
-    if (isCancelled(run.ctx)) endContext(run.ctx)
-    else write()
-    this.lane.schedule()
   }
 
   private writeReply(run: Run, value: unknown): Left {
@@ -164,49 +177,21 @@ export class CommandRunner {
 
   private writeThrown(run: Run, thrown: unknown): void {
     endContext(run.ctx)
-    if (thrown instanceof PluginError) this.writeError(run.id, Outcome.refused, thrown.code, thrown.text, run.assumed)
-    else this.writeFailure(run, thrown)
+    if (!(thrown instanceof PluginError)) return this.writeFailure(run, thrown)
+    writeErrorResult(this.lane.writer, run.id, Outcome.refused, thrown.code, thrown.text, run.assumed)
   }
 
   /** A fault of the plugin: the client gets a number, the log the rest. */
   private writeFailure(run: Run, thrown: unknown): void {
     const { base, command } = run.slot
     const id = failureId()
-    this.writeError(run.id, Outcome.failed, 'ERR', `plugin ${base.name} failed (id ${id})`, run.assumed)
+    const text = `plugin ${base.name} failed (id ${id})`
+    writeErrorResult(this.lane.writer, run.id, Outcome.failed, 'ERR', text, run.assumed)
     if (thrown instanceof ReplyError) base.log.error({ id }, `${command.name} cannot be answered: ${thrown.message}`)
     else base.log.error({ id, err: thrown }, `${command.name} failed`)
   }
-
-  private writeError(id: U64, outcome: number, code: string, text: string, assumed?: readonly Buffer[]): void {
-    const { writer } = this.lane
-    const at = beginFrame(writer, MessageType.RESULT, assumed === undefined ? 0 : ResultFlag.assumed, outcome, id)
-    writer.u32(0)
-    const start = writer.length
-    respError(writer, code, text)
-    writer.patchU32(start - 4, writer.length - start)
-    if (assumed !== undefined) writeStrs(writer, assumed)
-    endFrame(writer, at)
-  }
-
-  private writeAgain(id: U64): void {
-    const { writer } = this.lane
-    const at = beginFrame(writer, MessageType.RESULT, 0, Outcome.again, id)
-    writer.u32(0)
-    endFrame(writer, at)
-  }
-}
-
-/** Eight hexadecimal digits, to find the log's entry for an error reply. Nothing is secret about them. */
-function failureId(): string {
-  return Math.floor(Math.random() * 0x1_0000_0000)
-    .toString(16)
-    .padStart(8, '0')
 }
 
 function isChained(invoke: Invoke): boolean {
   return (invoke.flags & InvokeFlag.chained) !== 0
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

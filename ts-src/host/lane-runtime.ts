@@ -1,6 +1,7 @@
-// What a thread of the host does with a lane: its plugins' commands, key events and calls.
+// What a thread of the host does with a lane: its plugins' commands, hooks, key events and calls.
 import type { Lane, LaneHandler } from '../bridge/lane.js'
 import type { CommandProblem, Event, Invoke } from '../bridge/messages.js'
+import { servedName } from '../plugin/hook-route.js'
 import { Calls } from './calls.js'
 import { CommandRunner } from './command-runner.js'
 import { HostError } from './errors.js'
@@ -40,10 +41,16 @@ export class LaneRuntime implements LaneHandler {
 
   /** Serves a plugin's commands and hooks from now on; gives what the module did not take. */
   attach(plugin: PluginRuntime): Promise<Problems> {
-    const commands = plugin.plugin.commands.map((command) => ({
-      name: command.name,
-      code: this.runner.add(plugin.base, command),
-    }))
+    const commands = [
+      ...plugin.plugin.commands.map((command) => ({
+        name: command.name,
+        code: this.runner.add(plugin.base, command),
+      })),
+      ...plugin.plugin.commandHooks.map((hook) => ({
+        name: servedName(plugin.name, hook.name),
+        code: this.runner.addHook(plugin.base, hook),
+      })),
+    ]
     const firstId = this.lastSubscription + 1
     const subscriptions = plugin.subscriptions(firstId)
     this.lastSubscription += subscriptions.length

@@ -68,6 +68,7 @@ function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
       'external-bytes': group.memory?.externalBytes ?? null,
       'external-limit-bytes': externalMb * 1024 * 1024,
       commands: manifest.commands.map((each) => each.name),
+      'command-hooks': manifest.commandHooks.map((each) => each.name),
       'key-hooks': [...manifest.keyHooks],
       timers: [...manifest.timers],
     }
