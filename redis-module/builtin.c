@@ -1,6 +1,10 @@
 #include "builtin.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "info.h"
+#include "keys_api.h"
 
 static int Help_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 
@@ -35,7 +39,11 @@ static int Help_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int 
 int builtin_register(RedisModuleCtx *ctx) {
     for (int i = 0; i < OWN_COUNT; i++) {
         const struct OwnCommand *own = &own_commands[i];
-        if (RedisModule_CreateCommand(ctx, own->name, own->function, own->flags, 0, 0, 0) != REDISMODULE_OK) {
+        char flags[64];
+        const char *callback = strstr(own->flags, " getkeys-api"); /* the last of the flags */
+        size_t length = callback && !keys_api_is_safe(ctx) ? (size_t)(callback - own->flags) : strlen(own->flags);
+        snprintf(flags, sizeof(flags), "%.*s", (int)length, own->flags);
+        if (RedisModule_CreateCommand(ctx, own->name, own->function, flags, 0, 0, 0) != REDISMODULE_OK) {
             return REDISMODULE_ERR;
         }
         RedisModuleCommand *command = RedisModule_GetCommand(ctx, own->name);

@@ -23,6 +23,7 @@
 #include "guard.h"
 #include "host.h"
 #include "info.h"
+#include "keys_api.h"
 #include "listener.h"
 #include "log.h"
 #include "plugin_user.h"
@@ -95,8 +96,9 @@ static void on_shutdown(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t su
 }
 
 static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
-    (void)ctx, (void)event, (void)subevent, (void)data;
+    (void)event, (void)subevent, (void)data;
     capacity_read_maxmemory();
+    keys_api_setting_changed(ctx);
 }
 
 static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
