@@ -14,6 +14,7 @@
 #include "bridge.h"
 #include "builtin.h"
 #include "call.h"
+#include "caller.h"
 #include "capacity.h"
 #include "command.h"
 #include "companion.h"
@@ -104,6 +105,7 @@ static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64
 static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent, (void)data;
     call_commands_changed();
+    caller_modules_changed();
 }
 
 static void subscribe(RedisModuleCtx *ctx) {

@@ -1,9 +1,9 @@
 #include "start.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "blocked.h"
+#include "caller.h"
 #include "capacity.h"
 #include "config.h"
 #include "guard.h"
@@ -31,23 +31,6 @@ static int refuse_overload(RedisModuleCtx *ctx, Command *command) {
 
 /* ===== The request ===== */
 
-static bool is_tracking(uint64_t client_id) {
-    RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
-    return RedisModule_GetClientInfoById(&info, client_id) == REDISMODULE_OK &&
-           (info.flags & REDISMODULE_CLIENTINFO_FLAG_TRACKING);
-}
-
-/* NULL for root: another module's call, or a script in one. RM_GetCurrentUserName crashes there, so it is asked only
- * when a command that needs a user (C) finds one. */
-static RedisModuleString *user_of(RedisModuleCtx *ctx, uint64_t client_id) {
-    RedisModuleString *name = RedisModule_GetClientUserNameById(ctx, client_id);
-    if (name) return name;
-    errno = 0;
-    RedisModuleCallReply *probe = RedisModule_Call(ctx, "PING", "C");
-    if (probe) RedisModule_FreeCallReply(probe);
-    return probe || errno == EACCES ? RedisModule_GetCurrentUserName(ctx) : NULL;
-}
-
 static Request *new_request(RedisModuleCtx *ctx, Command *command, int context_flags) {
     const RouteCommand *route = command->route;
     Request *request = request_take();
@@ -57,7 +40,7 @@ static Request *new_request(RedisModuleCtx *ctx, Command *command, int context_f
     request_set_state(request, REQUEST_WAITING);
     request->client_id = RedisModule_GetClientId(ctx);
     request->db = RedisModule_GetSelectedDb(ctx);
-    request->user = user_of(ctx, request->client_id);
+    request->user = caller_user(ctx);
     request->started_at = clock_microseconds();
     long long timeout = route->timeout ? route->timeout : config.request_timeout;
     request->deadline = request->started_at + (uint64_t)timeout * 1000;
@@ -118,7 +101,7 @@ int start_request(RedisModuleCtx *ctx, Command *command, RedisModuleString **arg
         flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
     /* A tracking client would keep a value that changed while it waited. */
     if (!no_blocking && command->route->read_only && command->route->key_count) {
-        no_blocking = is_tracking(request->client_id);
+        no_blocking = caller_is_tracking(ctx);
     }
     if (no_blocking) {
         sync_run(ctx, request, argv, argc);

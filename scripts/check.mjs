@@ -29,6 +29,7 @@ async function compileWithoutWarnings() {
     FERRITE_TESTS: 'ON',
     FERRITE_FUZZ: 'ON',
     FERRITE_BENCH: 'ON',
+    FERRITE_TEST_MODULES: 'ON',
   }
   try {
     await compile({ workDir, defines })

@@ -67,6 +67,17 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
     t.is(replies?.[1]?.[1], 0)
   })
 
+  it('scripts: who calls is found out without an entry in ACL LOG', async (t, server) => {
+    const admin = await server.client()
+    await admin.call('ACL', 'SETUSER', 'bob', 'on', '>pw', '~*', '-@all', '+eval', '+counter.incr', '+incr', '+echo')
+    await admin.call('ACL', 'LOG', 'RESET')
+    using bob = await RawClient.connect(server.port)
+    await bob.ask('AUTH', 'bob', 'pw')
+    t.is(await bob.text('EVAL', "return redis.call('COUNTER.INCR', KEYS[1])", '1', 'k'), ':1\r\n')
+    t.deepEqual(await admin.call('ACL', 'LOG'), [])
+    await admin.call('ACL', 'DELUSER', 'bob')
+  })
+
   it("MULTI: a command with inTransaction 'refuse' is refused in its place", async (t, server) => {
     const client = await server.client()
     const replies = await client.multi().call('COUNTER.REFUSING', 'k').set('other', 1).exec()

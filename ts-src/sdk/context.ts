@@ -55,6 +55,7 @@ export interface HookContext extends PluginContext {
   readonly signal: AbortSignal
   /** The client's ACL user. */
   readonly user: string
+  /** As in CLIENT ID; of scripts and of calls of other modules it is no client's. */
   readonly clientId: number
   /** The client's database. */
   readonly db: number

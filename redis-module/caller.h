@@ -1,0 +1,20 @@
+/* Who stands behind a command: a client, a script's client, or a call of another module. The id of the context's client
+ * does not tell: such calls run with clients from a pool, which may still have the id of a client that they stood for
+ * earlier. */
+#ifndef FERRITE_CALLER_H
+#define FERRITE_CALLER_H
+
+#include <stdbool.h>
+
+#include "server.h"
+
+/* The user's name, the caller's to free; NULL for root: a module's call, or a script in one. */
+RedisModuleString *caller_user(RedisModuleCtx *ctx);
+
+/* True when the client uses client tracking. */
+bool caller_is_tracking(RedisModuleCtx *ctx);
+
+/* To be called when a module was loaded or has gone. */
+void caller_modules_changed(void);
+
+#endif
