@@ -93,6 +93,10 @@ test('manifest: errors name the place, the value and what was expected', (t) => 
     refuseHook({ users: ['a b'] }),
     /^x\/ferrite\.json, commandHooks\/0\/users\/0: must match pattern .* got "a b"$/,
   )
+  t.regex(
+    refuseHook({ dbs: Array.from({ length: 257 }, () => 0) }),
+    /^x\/ferrite\.json, commandHooks\/0\/dbs: must NOT have more than 256 items/,
+  )
   t.is(
     refuseHook({}, { name: 'No-Huge-Users' }),
     'x/ferrite.json, commandHooks/1/name: must differ from the other hooks in more than capitals, got "No-Huge-Users"',

@@ -113,6 +113,20 @@ test(
   { command: [/SET/] },
   ".command: must be names of commands such as 'SET', got /SET/",
 )
+test('AUTH', refused, { command: ['SET', 'AUTH'] }, '.command: no hook is asked about AUTH: it carries passwords')
+test('HELLO', refused, { command: 'HELLO' }, '.command: no hook is asked about HELLO: it carries passwords')
+test(
+  "Ferrite's own commands",
+  refused,
+  { command: 'FERRITE.PLUGIN' },
+  '.command: no hook is asked about FERRITE.PLUGIN: it must work when plugins do not',
+)
+test(
+  'more keys than the module takes',
+  refused,
+  { key: Array.from({ length: 257 }, (_, n) => `k${n}`) },
+  '.key: has 257 entries, at most 256: use a glob, a category or a second hook',
+)
 test('an empty list of commands', refused, { command: [] }, '.command: is an empty list; leave it out to match all')
 test('an empty list of keys', refused, { key: [] }, '.key: is an empty list; leave it out to match all')
 test('an empty list of users', refused, { user: [] }, '.user: is an empty list; leave it out to match all')

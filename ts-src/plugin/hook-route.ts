@@ -28,6 +28,8 @@ export const matchedCommandPattern =
 /** The name of an ACL user. */
 export const userPattern = /^[^\s\0]+$/
 
+/** The most entries of a list: commands, keys, users, databases. */
+export const mostHookMatchers = 256
 export const mostHookDb = 999_999
 export const mostHookTimeoutMs = 60_000
 /** Priorities go from its negative to it. */

@@ -6,6 +6,7 @@ import {
   hookTransactions,
   matchedCommandPattern,
   mostHookDb,
+  mostHookMatchers,
   mostHookPriority,
   mostHookTimeoutMs,
   userPattern,
@@ -112,13 +113,15 @@ export const commandRouteSchema = object(
   ['group', 'returns'],
 )
 
+const matchers = (items: object): object => ({ type: 'array', items, maxItems: mostHookMatchers })
+
 export const hookRouteSchema = object({
   name: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$' },
   kind: { enum: ['before'] },
-  commands: { type: 'array', items: { type: 'string', pattern: matchedCommandPattern.source } },
-  keys: { type: 'array', items: { type: 'string', pattern: '^[^\\0]+$' } },
-  users: { type: 'array', items: { type: 'string', pattern: userPattern.source } },
-  dbs: { type: 'array', items: range(0, mostHookDb) },
+  commands: matchers({ type: 'string', pattern: matchedCommandPattern.source }),
+  keys: matchers({ type: 'string', pattern: '^[^\\0]+$' }),
+  users: matchers({ type: 'string', pattern: userPattern.source }),
+  dbs: matchers(range(0, mostHookDb)),
   timeoutMs: range(1, mostHookTimeoutMs),
   failure: { enum: [...hookFailures] },
   transaction: { enum: [...hookTransactions] },

@@ -5,6 +5,7 @@ import {
   hookTransactions,
   matchedCommandPattern,
   mostHookDb,
+  mostHookMatchers,
   mostHookPriority,
   mostHookTimeoutMs,
   mostServedName,
@@ -39,12 +40,24 @@ function listOf(path: string, given: unknown): readonly unknown[] {
   if (given === undefined) return []
   const list: readonly unknown[] = Array.isArray(given) ? given : [given]
   if (list.length === 0) fail(path, 'is an empty list; leave it out to match all')
-  return [...new Set(list)]
+  const unique = [...new Set(list)]
+  if (unique.length <= mostHookMatchers) return unique
+  return fail(
+    path,
+    `has ${unique.length} entries, at most ${mostHookMatchers}: use a glob, a category or a second hook`,
+  )
+}
+
+/** The module asks no hook about these: a hook that names one would be passed by without a word. */
+function checkIsAsked(path: string, name: string): void {
+  if (name === 'AUTH' || name === 'HELLO') fail(path, `no hook is asked about ${name}: it carries passwords`)
+  if (name.startsWith('FERRITE.')) fail(path, `no hook is asked about ${name}: it must work when plugins do not`)
 }
 
 function checkCommand(path: string, name: unknown): string {
   if (typeof name !== 'string') fail(path, `must be names of commands such as 'SET', got ${String(name)}`)
   if (name === '@all') fail(path, "'@all' is every command; leave it out to match all")
+  checkIsAsked(path, name)
   if (matchedCommandPattern.test(name)) return name
   return fail(path, `'${name}' is no command: capitals as in 'SET' or 'CONFIG|SET', or a category such as '@write'`)
 }
