@@ -19,6 +19,7 @@ test('host: serves the plugins of the catalogue, each on a lane of its own, and 
   const trouble = await host.peer.serving('T.PING')
   t.not(bystander, trouble)
   t.like(await bystander.invoke('B.PING'), { outcome: 0, reply: 'pong' })
+  t.like(await bystander.invoke('hook bystander/watches', ['B.PING']), { outcome: 4, reply: null })
   t.like(await trouble.invoke('T.PING'), { outcome: 0, reply: 'pong' })
   t.like(await host.status('trouble', 'active'), { version: '1.2.3', restarts: 0, reason: '' })
   const control = await host.control
@@ -75,6 +76,7 @@ test('host: FERRITE.PLUGIN lists the plugins and tells about one', async (t) => 
   )
   const { reply: info } = await control.invoke('FERRITE.PLUGIN', ['INFO', 'bystander'])
   t.deepEqual(field(info, 'commands'), [Buffer.from('B.PING')])
+  t.deepEqual(field(info, 'command-hooks'), [Buffer.from('watches')])
   t.is(field(info, 'worker'), 'bystander')
   await until(async () => {
     const { reply } = await control.invoke('FERRITE.PLUGIN', ['INFO', 'bystander'])
