@@ -1,7 +1,7 @@
 import test from 'ava'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RespError, RespMap, RespSlot } from '#lib/bridge/resp.js'
-import { arg, command, definePlugin, PluginError, read } from 'ferrite-plugins/sdk'
+import { arg, before, command, definePlugin, PluginError, read, type CommitResult } from 'ferrite-plugins/sdk'
 import { until } from '../helpers/until.js'
 import { hostPlugin } from './lane-host.js'
 
@@ -173,6 +173,22 @@ test('command: commits are sent with the reply, in their order, and dropped when
   t.is((await lane.invoke('T.THROW')).commit, undefined)
   t.like(await lane.invoke('T.BAD'), { outcome: 2, commit: undefined })
   t.like(await lane.invoke('T.BADREPLY'), { outcome: 2, commit: undefined })
+})
+
+test('command: the result of another call’s commit is no reply, and does not end the lane', async (t) => {
+  let kept: CommitResult | undefined
+  const { lane, log } = await hostPlugin(
+    t,
+    definePlugin({
+      name: 'kept',
+      commands: { 'T.KEPT': simple((ctx) => kept ?? (kept = ctx.commit.set('k', '1'))) },
+      hooks: { kept: before({ handler: (_ctx, cmd) => cmd.reply(kept ?? null) }) },
+    }),
+  )
+  t.deepEqual((await lane.invoke('T.KEPT')).reply, new RespSlot(0))
+  t.is((await lane.invoke('T.KEPT')).outcome, 2)
+  t.is((await lane.invoke('hook kept/kept', ['GET', 'k'])).outcome, 2)
+  t.is(log.filter((line) => line.includes('is the result of a commit that this call has not made')).length, 2)
 })
 
 test('command: a commit after the handler has ended is an error', async (t) => {

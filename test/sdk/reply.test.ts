@@ -5,9 +5,9 @@ import { decodeResp, RespError, RespMap, RespSet, RespVerbatim, type RespValue }
 import { encodeReply } from '#lib/sdk/encode-reply.js'
 import { CommitResult, PluginError, reply } from 'ferrite-plugins/sdk'
 
-function encoded(value: unknown): string {
+function encoded(value: unknown, committed = 0): string {
   const w = new ByteWriter()
-  encodeReply(w, value)
+  encodeReply(w, value, committed)
   return w.take().toString('utf8').replaceAll('\r\n', ' ')
 }
 
@@ -49,8 +49,8 @@ test('reply: markers', (t) => {
   t.is(encoded(reply.double(2)), ',2 ')
   t.is(encoded(reply.bigNumber(1n)), '(1 ')
   t.is(encoded(reply.set([1, 2])), '~2 :1 :2 ')
-  t.is(encoded(reply.map([[reply.double(1), [new CommitResult(1)]]])), '%1 ,1 *1 @1 ')
-  t.is(encoded(new CommitResult(0)), '@0 ')
+  t.is(encoded(reply.map([[reply.double(1), [new CommitResult(1)]]]), 2), '%1 ,1 *1 @1 ')
+  t.is(encoded(new CommitResult(0), 1), '@0 ')
   t.throws(() => reply.error('bad code', 'x'), {
     instanceOf: RangeError,
     message: /error code "bad code" is not valid/,
@@ -71,6 +71,7 @@ test('reply: what RESP cannot carry is refused, by its place, and leaves nothing
     message(() => 1),
     /^reply is of type function/,
   )
+  t.is(message([new CommitResult(0)]), 'reply[0] is the result of a commit that this call has not made')
   t.regex(message(Symbol('x')), /^reply is of type symbol/)
   t.regex(message(new Error('x')), /^reply is of type Error/)
   const cycle: unknown[] = []

@@ -161,7 +161,7 @@ export class CommandRunner {
     try {
       writer.u32(0)
       const start = writer.length
-      encodeReply(writer, value)
+      encodeReply(writer, value, commit?.length)
       writer.patchU32(start - 4, writer.length - start)
       if (hasCommit) writeCommands(writer, commit)
       if (run.assumed !== undefined) writeStrs(writer, run.assumed)

@@ -28,6 +28,9 @@ export { CommitResult } from './reply.js'
 const maxInt64 = 2n ** 63n - 1n
 const minInt64 = -(2n ** 63n)
 
+/** Number of commands in the commit that goes with the reply being written. */
+let slots = 0
+
 /** A value in a reply that RESP has no form for. A bug of the plugin. */
 export class ReplyError extends TypeError {
   override readonly name = 'ReplyError'
@@ -137,13 +140,19 @@ function encodeMarker(w: ByteWriter, marker: ReplyMarker, depth: number): void {
   else encodeSet(w, value as readonly unknown[], depth)
 }
 
+/** A result that was kept from an earlier call would stand for nothing; the module closes the lane of who sends one. */
+function encodeSlot(w: ByteWriter, { index }: CommitResult): void {
+  if (!(index < slots)) throw new ReplyError('is the result of a commit that this call has not made')
+  respSlot(w, index)
+}
+
 function asBuffer(value: Uint8Array): Buffer {
   return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
 function encodeObject(w: ByteWriter, value: object, depth: number): void {
   if (value instanceof Uint8Array) respBulk(w, asBuffer(value))
-  else if (value instanceof CommitResult) respSlot(w, value.index)
+  else if (value instanceof CommitResult) encodeSlot(w, value)
   else if (value instanceof PluginError) respError(w, value.code, value.text)
   else if (value instanceof RespError) respError(w, value.code, value.message)
   else if (value instanceof RespVerbatim) respVerbatim(w, value.format, value.text)
@@ -179,11 +188,13 @@ function encodeValue(w: ByteWriter, value: unknown, depth: number): void {
  * Writes a handler's result as one RESP3 value; results of `ctx.commit` become `@n`, what `ctx.call` gave goes out as it
  * came in.
  *
+ * @param committed how many commands the commit that goes with it has
  * @throws ReplyError for a value that RESP cannot carry (`undefined`, functions, promises, class instances, more than
- *   32 levels); the writer is then as it was before
+ *   32 levels, results of another commit); the writer is then as it was before
  */
-export function encodeReply(w: ByteWriter, value: unknown): void {
+export function encodeReply(w: ByteWriter, value: unknown, committed = 0): void {
   const start = w.length
+  slots = committed
   try {
     encodeValue(w, value, 1)
   } catch (error) {
