@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include "chain.h"
 #include "guard.h"
 #include "pause.h"
 #include "wake.h"
@@ -17,13 +18,24 @@ void answer_take(Lane *lane, const Frame *frame) {
     request->outcome = frame->code;
     request->result_flags = frame->flags;
     buffer_put(&request->result, frame->body, frame->body_length);
-    if ((frame->flags & RESULT_HAS_COMMIT) && !request->sync && RedisModule_AvoidReplicaTraffic())
+    if (request->chain && !request->sync)
+        chain_answered(request);
+    else if (frame->code > OUTCOME_AGAIN && !request->chain)
+        wake_with_error(request, "ERR the plugin answered a command as if it were a hook");
+    else if ((frame->flags & RESULT_HAS_COMMIT) && !request->sync && RedisModule_AvoidReplicaTraffic())
         pause_hold(request);
     else
         wake_request(request);
 }
 
+void answer_error(Request *request, const char *code_and_text) {
+    if (request->chain && !request->sync)
+        chain_failed(request, code_and_text);
+    else
+        wake_with_error(request, code_and_text);
+}
+
 void answer_fail_lane(Lane *lane, const char *reason) {
-    while (lane->pending.newest) wake_with_error(lane->pending.newest, reason);
-    while (lane->waiting.newest) wake_with_error(lane->waiting.newest, reason);
+    while (lane->pending.newest) answer_error(lane->pending.newest, reason);
+    while (lane->waiting.newest) answer_error(lane->waiting.newest, reason);
 }

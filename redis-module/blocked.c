@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "chain.h"
 #include "deadline.h"
 #include "guard.h"
 #include "invoke.h"
@@ -59,6 +60,10 @@ static int after_conflict(RedisModuleCtx *ctx, Request *request) {
 }
 
 static int answer_client(RedisModuleCtx *ctx, Request *request) {
+    if (request->chain) {
+        chain_finish(ctx, request);
+        return REDISMODULE_OK;
+    }
     if (request->failure) {
         if (!request->timed_out) request->command->failed++;
         RedisModule_ReplyWithError(ctx, request->failure);

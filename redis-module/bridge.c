@@ -9,6 +9,7 @@
 #include "command.h"
 #include "config.h"
 #include "events.h"
+#include "filter.h"
 #include "guard.h"
 #include "host.h"
 #include "host_call.h"
@@ -182,6 +183,7 @@ void bridge_before_sleep(RedisModuleCtx *ctx) {
     guard_before_sleep(ctx);
     wake_before_sleep();
     sync_before_sleep();
+    filter_before_sleep();
     lane_flush_all();
     lane_sweep();
     wake_keys_served(false);

@@ -39,6 +39,14 @@ void arguments_free(Arguments *arguments) {
     arguments->count = 0;
 }
 
+void arguments_move(Arguments *to, Arguments *from) {
+    arguments_free(to);
+    *to = *from;
+    if (from->values == from->few) to->values = to->few;
+    from->values = NULL;
+    from->count = 0;
+}
+
 /* ===== What is known of the server's commands ===== */
 
 enum {

@@ -42,6 +42,9 @@ RedisModuleString *call_name(const char *text, size_t length);
 bool arguments_read(Reader *reader, Arguments *arguments);
 void arguments_free(Arguments *arguments);
 
+/* `to` gets what `from` has, which is empty then. What `to` had is freed. */
+void arguments_move(Arguments *to, Arguments *from);
+
 /* Runs one command. The reply (free it) may be an error; NULL means it was not run and `error` (CALL_ERROR_SIZE bytes)
  * says why, "CODE text" without a dash. */
 RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, int mode, char *error);

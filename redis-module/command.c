@@ -10,6 +10,7 @@
 
 #include "companion.h"
 #include "config.h"
+#include "hooks.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
@@ -84,19 +85,30 @@ Command *command_builtin(const RouteCommand *route) {
     return command;
 }
 
+static Command *route_to(const RouteCommand *route) {
+    Command *command = command_named(route->name, strlen(route->name));
+    if (!command) command = command_make(route->name);
+    command->route = route;
+    return command;
+}
+
 static void take_over(RouteTable *table) {
     for (Command *command = command_list; command; command = command->next) {
         if (!command->builtin) command->route = NULL;
+        command->hook = NULL;
     }
     for (int i = 0; i < table->command_count; i++) {
-        const RouteCommand *route = &table->commands[i];
-        Command *command = command_named(route->name, strlen(route->name));
-        if (!command) command = command_make(route->name);
-        command->route = route;
+        route_to(&table->commands[i]);
+    }
+    for (int i = 0; i < table->hook_count; i++) {
+        Command *command = route_to(&table->hooks[i].command);
+        command->hook = &table->hooks[i];
+        command->registered = true; /* no command of the server's */
     }
     route_table_free(routes);
     routes = table;
     plugin_user_forget();
+    hooks_changed();
 }
 
 bool command_read_routes(char *error, size_t error_size) {

@@ -15,6 +15,7 @@ typedef struct Command {
     struct Command *next;
     char name[ROUTE_NAME_MAX + 1]; /* lower case, "session|get" */
     const RouteCommand *route;     /* NULL: not in the route table any more */
+    const RouteHook *hook;         /* of a hook, whose name is "hook <plugin>/<name>"; then `route` is its command */
     bool registered;
     bool builtin; /* FERRITE.PLUGIN: served by the host's control lane, in no route table */
     Lane *lane;   /* NULL: nobody serves it */

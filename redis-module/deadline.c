@@ -3,11 +3,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "answer.h"
 #include "heap.h"
 #include "invoke.h"
 #include "module.h"
 #include "pause.h"
-#include "wake.h"
 
 /* One timer for all, at the earliest deadline of when it was set. Most deadlines come in the order of their requests,
  * so that a new one rarely has to move it. */
@@ -50,7 +50,7 @@ static void time_out(Request *request) {
     pause_forget(request);
     request->timed_out = true;
     request->command->timeouts++;
-    wake_with_error(request, error);
+    answer_error(request, error);
 }
 
 static void on_deadline(RedisModuleCtx *ctx, void *data) {

@@ -156,6 +156,11 @@ static void run_for_waiting(Request *request, Lane *lane, const Call *call) {
     Slice plugin = reader_string(&reader);
     reader_u32(&reader);
     int mode = CALL_MODE_READ_ONLY | CALL_MODE_NESTED;
+    if (!request->ctx) {
+        answer_refused(lane, call->id, "ERR a hook cannot call the server while a transaction or script waits for it");
+        lane_flush(lane);
+        return;
+    }
     if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;
     if (call->flags & CALL_RESP3) mode |= CALL_MODE_RESP3;
     if (call->flags & CALL_AS_PLUGIN) {

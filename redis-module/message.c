@@ -102,11 +102,12 @@ static bool nothing(Reader *reader) {
 
 static const char *result_problem(const Frame *frame) {
     Result result;
-    if (frame->code > OUTCOME_AGAIN || (frame->flags & ~(RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED)) ||
+    if (frame->code > OUTCOME_REWRITE || (frame->flags & ~(RESULT_HAS_COMMIT | RESULT_HAS_ASSUMED)) ||
         !message_read_result(frame->body, frame->body_length, frame->flags, &result)) {
         return "protocol error: malformed RESULT";
     }
-    if (frame->code == OUTCOME_AGAIN || resp_is_value(result.reply.bytes, result.reply.length, result.commit_count)) {
+    if (frame->code == OUTCOME_AGAIN || frame->code == OUTCOME_CONTINUE ||
+        resp_is_value(result.reply.bytes, result.reply.length, result.commit_count)) {
         return NULL;
     }
     return "protocol error: the reply in a RESULT is not one RESP3 value";

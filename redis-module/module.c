@@ -22,6 +22,7 @@
 #include "deadline.h"
 #include "events.h"
 #include "guard.h"
+#include "hooks.h"
 #include "host.h"
 #include "info.h"
 #include "keys_api.h"
@@ -106,6 +107,7 @@ static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64
     (void)ctx, (void)event, (void)subevent, (void)data;
     call_commands_changed();
     caller_modules_changed();
+    hooks_commands_changed();
 }
 
 static void subscribe(RedisModuleCtx *ctx) {
@@ -153,6 +155,7 @@ static int check_server(RedisModuleCtx *ctx) {
 }
 
 static void free_all(void) {
+    hooks_free();
     request_free_all();
     reads_free_all();
     wake_free_all();
@@ -199,6 +202,7 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
         return give_up();
     }
     capacity_read_maxmemory();
+    hooks_load(ctx);
     subscribe(ctx);
     bridge_state_changed();
     return REDISMODULE_OK;

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "events.h"
+#include "hooks.h"
 #include "host.h"
 #include "log.h"
 #include "memory.h"
@@ -14,6 +15,12 @@ static int plugin_count;
 static bool host_was_ready; /* it has said what its plugins do */
 
 /* ===== Attaching ===== */
+
+/* NULL when a lane can serve it. */
+static const char *problem_of(const Command *command) {
+    if (!command || !command->route) return "it is not in the route table";
+    return command->hook && !hooks_supported() ? "hooks of commands need Redis 7.2, Valkey 7.2 or newer" : NULL;
+}
 
 void plugins_attach(Lane *lane, const Frame *frame) {
     Reader reader = reader_of(frame->body, frame->body_length);
@@ -26,12 +33,13 @@ void plugins_attach(Lane *lane, const Frame *frame) {
         Slice name = reader_string(&reader);
         uint16_t code = reader_u16(&reader);
         Command *command = command_named((const char *)name.bytes, name.length);
-        if (command && command->route) {
+        const char *problem = problem_of(command);
+        if (!problem) {
             command_attach(command, lane, code);
             continue;
         }
         buffer_put_string(&problems, name.bytes, name.length);
-        buffer_put_cstring(&problems, "it is not in the route table");
+        buffer_put_cstring(&problems, problem);
         problem_count++;
     }
     events_subscribe(lane, plugin, &reader);

@@ -93,6 +93,7 @@ void request_release(Request *request) {
     request_set_state(request, REQUEST_FREE);
     buffer_empty(&request->reads, KEPT_BY_REQUEST);
     arguments_free(&request->arguments);
+    memory_free(request->chain);
     if (request->user) RedisModule_FreeString(NULL, request->user);
     if (request->wake_name) RedisModule_FreeString(NULL, request->wake_name);
     slot_give_back(request);

@@ -26,6 +26,7 @@
 typedef enum RequestState { REQUEST_FREE, REQUEST_WAITING, REQUEST_ASKED, REQUEST_ANSWERED } RequestState;
 
 struct GuardEntry;
+struct Chain;
 
 typedef struct Request {
     uint32_t index, generation;
@@ -66,12 +67,15 @@ typedef struct Request {
     struct Request *held_next;
     bool held;
 
+    Arguments arguments; /* held references to argv: of a guarded request for reads to come, of a hooked command */
+
     /* guard.h */
-    Arguments arguments; /* held references to argv, for reads to come */
     RedisModuleString *wake_name;
     struct GuardEntry *entries;
     int entry_count;
     uint64_t batch_stamp;
+
+    struct Chain *chain; /* of a hooked command (chain.h): `command` is the hook that was asked last */
 } Request;
 
 /* Buffers of a free request keep so much for the next one: as a rule there is nothing to allocate. */

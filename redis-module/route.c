@@ -1,5 +1,6 @@
 #include "route.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 #include "memory.h"
 
-enum { CHUNK_SIZE = 16 << 10, WORDS_MAX = 64 };
+enum { CHUNK_SIZE = 16 << 10, WORDS_MAX = 64, HOOK_WORDS_MAX = 256 };
 
 /* ===== Memory: chunks freed with the table ===== */
 
@@ -468,10 +469,82 @@ static bool parse_read(Parser *p, RouteCommand *command) {
     return true;
 }
 
+static bool parse_words(Parser *p, const char *name, RouteWords *words) {
+    const char *parts[HOOK_WORDS_MAX];
+    int count = split_value(p, find_word(p, name), ',', parts, HOOK_WORDS_MAX);
+    if (count < 0) return fail(p, "more than %d values in %s=", HOOK_WORDS_MAX, name);
+    words->values = table_alloc(p->table, sizeof(*words->values) * (size_t)(count + 1));
+    for (int i = 0; i < count; i++) {
+        if (!*parts[i]) return fail(p, "an empty value in %s=", name);
+        words->values[words->count++] = parts[i];
+    }
+    return true;
+}
+
+static bool parse_databases(Parser *p, RouteHook *hook) {
+    const char *parts[HOOK_WORDS_MAX];
+    long long number;
+    int count = split_value(p, find_word(p, "dbs"), ',', parts, HOOK_WORDS_MAX);
+    if (count < 0) return fail(p, "more than %d values in dbs=", HOOK_WORDS_MAX);
+    hook->dbs = table_alloc(p->table, sizeof(*hook->dbs) * (size_t)(count + 1));
+    for (int i = 0; i < count; i++) {
+        if (!parse_number(parts[i], 0, INT_MAX, &number)) return fail(p, "dbs= has '%s', which is no number", parts[i]);
+        hook->dbs[hook->db_count++] = (int)number;
+    }
+    return true;
+}
+
+/* The place of the word's value among the choices, -1 when it is none of them. */
+static int choice_of(const Parser *p, const char *name, const char *const *choices) {
+    const char *value = text_of(p, name, "");
+    for (int i = 0; choices[i]; i++) {
+        if (strcmp(value, choices[i]) == 0) return i;
+    }
+    return -1;
+}
+
+static bool name_hook(Parser *p, RouteHook *hook, const char *plugin) {
+    char name[ROUTE_NAME_MAX + 2];
+    int length = snprintf(name, sizeof(name), "hook %s/%s", plugin, hook->name);
+    if (length > ROUTE_NAME_MAX) return fail(p, "the names of plugin and hook are longer than %d", ROUTE_NAME_MAX - 6);
+    hook->command = (RouteCommand){.plugin = plugin,
+                                   .name = table_string(p->table, name, (size_t)length),
+                                   .flags = "",
+                                   .categories = "",
+                                   .arity = -1};
+    for (int i = 0; i < p->table->hook_count - 1; i++) {
+        if (strcasecmp(p->table->hooks[i].command.name, name) == 0) return fail(p, "%s is listed twice", name);
+    }
+    return true;
+}
+
+static bool parse_hook(Parser *p) {
+    static const char *const kinds[] = {"before", NULL}, *const failures[] = {"deny", "allow", NULL};
+    static const char *const transactions[] = {"sync", "allow", "deny", NULL};
+    RouteTable *t = p->table;
+    if (t->plugin_count == 0) return fail(p, "a hook line before any plugin line");
+    RouteHook *hook = table_append(t, (void **)&t->hooks, &t->hook_count, sizeof(RouteHook));
+    hook->name = text_of(p, "name", NULL);
+    if (!is_plain_name(hook->name, "._-")) return fail(p, "a hook needs name= of letters, digits and . _ -");
+    if (!name_hook(p, hook, t->plugins[t->plugin_count - 1].name)) return false;
+    int failure = choice_of(p, "failure", failures), transaction = choice_of(p, "transaction", transactions);
+    if (choice_of(p, "kind", kinds) < 0) return fail(p, "a hook needs kind=before");
+    if (failure < 0) return fail(p, "a hook needs failure=deny or failure=allow");
+    if (transaction < 0) return fail(p, "a hook needs transaction=sync, transaction=allow or transaction=deny");
+    hook->allow_on_failure = failure == 1;
+    hook->transaction = (HookTransaction)transaction;
+    hook->command.sync = hook->transaction == HOOK_SYNC;
+    hook->command.timeout = number_of(p, "timeout", 50, 1, 60000);
+    hook->priority = (int)number_of(p, "priority", 100, -1000000, 1000000);
+    return !p->failed && parse_words(p, "commands", &hook->commands) && parse_words(p, "keys", &hook->keys) &&
+           parse_words(p, "users", &hook->users) && parse_databases(p, hook);
+}
+
 static bool parse_line(Parser *p) {
     const char *kind = p->words[0].name;
     if (strcmp(kind, "plugin") == 0) return parse_plugin(p);
     if (strcmp(kind, "command") == 0) return parse_command(p);
+    if (strcmp(kind, "hook") == 0) return parse_hook(p);
     RouteTable *t = p->table;
     RouteCommand *command = t->command_count ? &t->commands[t->command_count - 1] : NULL;
     static bool (*const parsers[])(Parser *, RouteCommand *) = {parse_doc, parse_key, parse_arg, parse_read};

@@ -83,11 +83,34 @@ typedef struct RoutePlugin {
     const char *acl; /* rules as in ACL SETUSER, separated by spaces: the plugin's own rights */
 } RoutePlugin;
 
+/* What a hook does with a command whose client cannot be blocked. */
+typedef enum HookTransaction { HOOK_SYNC, HOOK_ALLOW, HOOK_DENY } HookTransaction;
+
+typedef struct RouteWords {
+    const char **values;
+    int count;
+} RouteWords;
+
+typedef struct RouteHook {
+    RouteCommand command; /* "hook <plugin>/<name>": what a lane is asked for */
+    const char *name;
+    RouteWords commands; /* "SET", "CONFIG|SET", "@write"; none: all */
+    RouteWords keys;     /* globs; none: commands without keys too */
+    RouteWords users;    /* none: all */
+    int *dbs;
+    int db_count; /* none: all */
+    bool allow_on_failure;
+    HookTransaction transaction;
+    int priority; /* lower is asked first */
+} RouteHook;
+
 typedef struct RouteTable {
     RoutePlugin *plugins;
     int plugin_count;
     RouteCommand *commands;
     int command_count;
+    RouteHook *hooks;
+    int hook_count;
     struct RouteChunk *memory;
 } RouteTable;
 

@@ -97,6 +97,14 @@ static bool sync_possible(const Request *request, char *error) {
     return true;
 }
 
+bool sync_ask(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
+    request->command->sync_calls++;
+    sync_depth++;
+    bool answered = sync_possible(request, error) && ask_and_wait(ctx, request, argv, argc, error);
+    sync_depth--;
+    return answered;
+}
+
 static void finish_sync(RedisModuleCtx *ctx, Request *request) {
     if (request->failure)
         command_reply_error(ctx, request->command, request->failure);

@@ -12,6 +12,10 @@ void sync_run(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, i
 /* The same with a guarded request, in its reply callback, where nothing can come between reads and commit. */
 void sync_run_last(RedisModuleCtx *ctx, Request *request);
 
+/* Sends the request, with the reads that it has, and waits for its RESULT. False with "CODE text" when there is none in
+ * time. `ctx` is for what the plugin calls meanwhile; NULL: it may not. */
+bool sync_ask(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error);
+
 /* False when this loop has no time left to wait for it. */
 bool sync_has_budget(const Request *request);
 

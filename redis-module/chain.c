@@ -1,0 +1,336 @@
+#include "chain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "blocked.h"
+#include "capacity.h"
+#include "cluster.h"
+#include "deadline.h"
+#include "facts.h"
+#include "invoke.h"
+#include "memory.h"
+#include "module.h"
+#include "pause.h"
+#include "plugins.h"
+#include "reply.h"
+#include "resp.h"
+#include "slot.h"
+#include "sync.h"
+#include "wake.h"
+
+/* ===== Making ===== */
+
+static void hold_arguments(Request *request, RedisModuleString **argv, int argc) {
+    arguments_make(&request->arguments, argc);
+    request->arguments.count = argc;
+    for (int i = 0; i < argc; i++) {
+        RedisModule_RetainString(NULL, argv[i]);
+        request->arguments.values[i] = argv[i];
+    }
+}
+
+static Request *make(Command **hooks, int count, RedisModuleString **argv, int argc) {
+    Request *request = request_take();
+    request->chain = memory_zalloc(sizeof(Chain) + sizeof(Command *) * (size_t)count);
+    request->chain->count = count;
+    memcpy(request->chain->hooks, hooks, sizeof(Command *) * (size_t)count);
+    hold_arguments(request, argv, argc);
+    return request;
+}
+
+/* ===== Failures ===== */
+
+/* True when the chain goes on without the hook. */
+static bool goes_on_without(Request *request, Command *hook, const char *code_and_text) {
+    hook->failed++;
+    request_drop_result(request);
+    if (!hook->hook || hook->hook->allow_on_failure) {
+        request->chain->at++;
+        return true;
+    }
+    char text[CALL_ERROR_SIZE * 2];
+    snprintf(text, sizeof(text), "%s; the command was not run", code_and_text);
+    request->failure = memory_copy_string(text, strlen(text));
+    request->chain->end = CHAIN_ANSWERS;
+    return false;
+}
+
+/* False when it cannot be asked now, with "CODE text". */
+static bool can_be_asked(const Request *request, Command *hook, char *error) {
+    const Arguments *arguments = &request->arguments;
+    if (!hook->lane || !hook->route) {
+        snprintf(error, CALL_ERROR_SIZE, "UNAVAILABLE %s: %s", hook->name,
+                 hook->down_reason ? hook->down_reason : plugins_down_reason());
+        return false;
+    }
+    size_t size = invoke_size(arguments->values, arguments->count);
+    if (size > FRAME_PAYLOAD_MAX) return invoke_too_long(hook, error);
+    if (lane_has_room(hook->lane, size) && !capacity_reached(hook->lane)) return true;
+    hook->overloaded++;
+    snprintf(error, CALL_ERROR_SIZE, "OVERLOADED %s: too many requests wait for its plugin", hook->name);
+    return false;
+}
+
+static void turn_to(Request *request, Command *hook) {
+    hook->calls++;
+    request->command = hook;
+    request->lane = hook->lane;
+    request->code = hook->code;
+    request->timed_out = false;
+    request->started_at = clock_microseconds();
+    request->deadline = request->started_at + (uint64_t)hook->route->timeout * 1000;
+}
+
+/* Asks the next hook that can be; false when there is none, and the chain has its end. */
+static bool ask_next(Request *request) {
+    Chain *chain = request->chain;
+    while (chain->at < chain->count) {
+        char error[CALL_ERROR_SIZE];
+        Command *hook = chain->hooks[chain->at];
+        if (can_be_asked(request, hook, error)) {
+            turn_to(request, hook);
+            invoke_send(request, request->arguments.values, request->arguments.count, request->invoke_flags,
+                        moment_now());
+            return true;
+        }
+        if (!goes_on_without(request, hook, error)) return false;
+    }
+    return false;
+}
+
+/* ===== Verdicts ===== */
+
+/* The words of a RESP array of bulk strings; false when the value is something else, or empty. */
+static bool read_words(const Buffer *result, Arguments *words) {
+    Reader reader = reader_of(buffer_front(result), buffer_length(result));
+    Slice value = reader_string(&reader);
+    RespToken token;
+    size_t at = resp_token(value.bytes, value.length, &token);
+    if (at == 0 || token.type != '*' || token.count < 1) return false;
+    arguments_make(words, (int)token.count);
+    while (at < value.length) {
+        RespToken word;
+        size_t size = resp_token(value.bytes + at, value.length - at, &word);
+        if (size == 0 || word.type != '$') {
+            arguments_free(words);
+            return false;
+        }
+        words->values[words->count++] = RedisModule_CreateString(NULL, word.text, word.length);
+        at += size;
+    }
+    return true;
+}
+
+static const Facts *facts_of_arguments(const Arguments *arguments) {
+    return facts_of(arguments->values[0], arguments->count > 1 ? arguments->values[1] : NULL);
+}
+
+/* The slot of the keys of a command; -1 when it has none, -2 when they are of several. */
+static int slot_of_keys(const Arguments *arguments) {
+    int count, *flags, slot = -1;
+    int *keys =
+        RedisModule_GetCommandKeysWithFlags(module_context, arguments->values, arguments->count, &count, &flags);
+    if (!keys) return -1;
+    for (int i = 0; i < count && slot != -2; i++) {
+        size_t length;
+        const char *key = RedisModule_StringPtrLen(arguments->values[keys[i]], &length);
+        int own = (int)cluster_slot(key, length);
+        slot = slot == -1 || slot == own ? own : -2;
+    }
+    RedisModule_Free(keys);
+    RedisModule_Free(flags);
+    return slot;
+}
+
+/* Takes the words of a REWRITE; false with "CODE text". */
+static bool rewrite(Request *request, char *error) {
+    Arguments words;
+    const char *name = request->command->name;
+    if (!read_words(&request->result, &words)) {
+        snprintf(error, CALL_ERROR_SIZE, "ERR %s gave a rewritten command that is not a list of words", name);
+        return false;
+    }
+    const Facts *facts = facts_of_arguments(&words);
+    int slot = cluster_enabled() ? slot_of_keys(&words) : -1;
+    if (!facts || facts->wrapper < 0) {
+        snprintf(error, CALL_ERROR_SIZE, "ERR %s rewrote the command to '%.64s', which cannot be run in its place",
+                 name, RedisModule_StringPtrLen(words.values[0], NULL));
+    } else if (slot != -1 && slot != slot_of_keys(&request->arguments)) {
+        snprintf(error, CALL_ERROR_SIZE, "CROSSSLOT %s rewrote the command to keys of another slot", name);
+    } else {
+        arguments_move(&request->arguments, &words);
+        request->chain->rewritten = true;
+        return true;
+    }
+    arguments_free(&words);
+    return false;
+}
+
+static void failure_text(const Request *request, char error[CALL_ERROR_SIZE]) {
+    Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
+    Slice value = reader_string(&reader);
+    RespToken token;
+    if (resp_token(value.bytes, value.length, &token) && (token.type == '-' || token.type == '!'))
+        snprintf(error, CALL_ERROR_SIZE, "%.*s", (int)token.length, token.text);
+    else
+        snprintf(error, CALL_ERROR_SIZE, "ERR %s failed", request->command->name);
+}
+
+/* Of an answered hook: true when the next one is to be asked. */
+static bool take_verdict(Request *request) {
+    Chain *chain = request->chain;
+    char error[CALL_ERROR_SIZE];
+    Command *hook = request->command;
+    histogram_add(&hook->latency, clock_microseconds() - request->started_at);
+    switch (request->outcome) {
+        case OUTCOME_CONTINUE:
+            break;
+        case OUTCOME_REWRITE:
+            if (!rewrite(request, error)) return goes_on_without(request, hook, error);
+            break;
+        case OUTCOME_REFUSED:
+            hook->refused++;
+            chain->end = CHAIN_ANSWERS;
+            return false;
+        case OUTCOME_DONE:
+            chain->end = CHAIN_ANSWERS;
+            return false;
+        default:
+            failure_text(request, error);
+            return goes_on_without(request, hook, error);
+    }
+    request_drop_result(request);
+    chain->at++;
+    return true;
+}
+
+/* ===== While the client is blocked ===== */
+
+static bool may_write(const Arguments *arguments) {
+    const Facts *facts = facts_of_arguments(arguments);
+    return !facts || (facts->flags & (FACT_WRITE | FACT_MAY_REPLICATE));
+}
+
+static void go_on(Request *request) {
+    if (ask_next(request)) {
+        deadline_forget(request);
+        deadline_watch(request);
+        return;
+    }
+    if (request->chain->end == CHAIN_RUNS && RedisModule_AvoidReplicaTraffic() && may_write(&request->arguments))
+        pause_hold(request);
+    else
+        wake_request(request);
+}
+
+void chain_answered(Request *request) {
+    if (take_verdict(request))
+        go_on(request);
+    else
+        wake_request(request);
+}
+
+void chain_failed(Request *request, const char *code_and_text) {
+    request_set_state(request, REQUEST_ANSWERED);
+    if (goes_on_without(request, request->command, code_and_text))
+        go_on(request);
+    else
+        wake_request(request);
+}
+
+/* ===== The end ===== */
+
+/* As the client would have had it: as its user, in its protocol, with what the server checks before it runs a command
+ * (S, M), since time has passed. */
+static void run(RedisModuleCtx *ctx, const Arguments *arguments) {
+    char error[CALL_ERROR_SIZE];
+    if (RedisModule_AvoidReplicaTraffic() && may_write(arguments)) {
+        RedisModule_ReplyWithError(ctx, "TRYAGAIN the server is paused or failing over");
+        return;
+    }
+    const char *name = RedisModule_StringPtrLen(arguments->values[0], NULL);
+    errno = 0;
+    RedisModuleCallReply *reply =
+        RedisModule_Call(ctx, name, "v!0CEMS", arguments->values + 1, (size_t)arguments->count - 1);
+    if (!reply) {
+        snprintf(error, sizeof(error), "ERR '%.64s' was not run: %s", name, strerror(errno));
+        RedisModule_ReplyWithError(ctx, error);
+        return;
+    }
+    if (errno == EPERM && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR &&
+        cluster_redirect(ctx, arguments, error))
+        RedisModule_ReplyWithError(ctx, error);
+    else
+        RedisModule_ReplyWithCallReply(ctx, reply);
+    RedisModule_FreeCallReply(reply);
+}
+
+void chain_finish(RedisModuleCtx *ctx, Request *request) {
+    if (request->failure) {
+        RedisModule_ReplyWithError(ctx, request->failure);
+    } else if (request->chain->end == CHAIN_ANSWERS) {
+        Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
+        Slice value = reader_string(&reader);
+        reply_value(ctx, value.bytes, value.length, NULL);
+    } else {
+        run(ctx, &request->arguments);
+    }
+}
+
+/* ===== The beginning ===== */
+
+void chain_start(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    Command *hooks[HOOKS_MAX];
+    uint64_t client_id = RedisModule_GetClientId(ctx);
+    RedisModuleString *user = RedisModule_GetClientUserNameById(ctx, client_id);
+    HookSubject subject = {.argv = argv,
+                           .argc = argc,
+                           .user = user ? RedisModule_StringPtrLen(user, NULL) : "",
+                           .db = RedisModule_GetSelectedDb(ctx)};
+    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
+    Request *request = make(hooks, facts ? hooks_match(facts, &subject, hooks) : 0, argv, argc);
+    request->client_id = client_id;
+    request->user = user;
+    request->db = subject.db;
+    int flags = RedisModule_GetContextFlags(ctx);
+    request->resp = flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2;
+    bool no_blocking =
+        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
+    if (no_blocking) {
+        RedisModule_ReplyWithError(ctx, "ERR hooks cannot be asked here"); /* cannot be: the filter has looked */
+        request_release(request);
+    } else if (ask_next(request)) {
+        blocked_start(ctx, request);
+    } else {
+        chain_finish(ctx, request);
+        request_release(request);
+    }
+}
+
+Request *chain_ask_now(Command **hooks, int count, const HookSubject *subject, const ChainCaller *caller) {
+    Request *request = make(hooks, count, subject->argv, subject->argc);
+    Chain *chain = request->chain;
+    request->client_id = caller->client_id;
+    request->user = caller->user;
+    if (caller->user) RedisModule_RetainString(NULL, caller->user);
+    request->db = caller->db;
+    request->resp = (uint8_t)caller->resp;
+    request->invoke_flags = caller->invoke_flags;
+    while (chain->at < chain->count) {
+        char error[CALL_ERROR_SIZE];
+        Command *hook = chain->hooks[chain->at];
+        bool asked = can_be_asked(request, hook, error);
+        if (asked) {
+            turn_to(request, hook);
+            asked = sync_ask(NULL, request, request->arguments.values, request->arguments.count, error);
+        }
+        if (asked && request->failure) {
+            snprintf(error, sizeof(error), "%s", request->failure);
+            asked = false;
+        }
+        if (!(asked ? take_verdict(request) : goes_on_without(request, hook, error))) break;
+    }
+    return request;
+}

@@ -1,0 +1,196 @@
+#include "facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "module.h"
+
+static Facts *list;
+static int count, room;
+
+/* Open addressing, at most half full: positions in the list, plus one. */
+static int *table;
+static uint32_t table_size;
+
+/* ===== Finding ===== */
+
+static uint32_t hash_more(uint32_t hash, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 16777619u;
+    }
+    return hash;
+}
+
+enum { HASH_START = 0x811c9dc5 };
+
+static bool same_lower(const char *lower, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (lower[i] != (c >= 'A' && c <= 'Z' ? (char)(c + 32) : c)) return false;
+    }
+    return true;
+}
+
+/* Finds `text`, or "text|more" when there is more. */
+static Facts *find(const char *text, size_t length, const char *more, size_t more_length) {
+    if (table_size == 0) return NULL;
+    uint32_t hash = hash_more(HASH_START, text, length);
+    if (more) hash = hash_more(hash_more(hash, "|", 1), more, more_length);
+    size_t whole = length + (more ? 1 + more_length : 0);
+    for (uint32_t at = hash & (table_size - 1); table[at]; at = (at + 1) & (table_size - 1)) {
+        Facts *facts = &list[table[at] - 1];
+        if (strlen(facts->name) != whole || !same_lower(facts->name, text, length)) continue;
+        if (!more || (facts->name[length] == '|' && same_lower(facts->name + length + 1, more, more_length)))
+            return facts;
+    }
+    return NULL;
+}
+
+Facts *facts_of(RedisModuleString *name, RedisModuleString *second) {
+    size_t length, more_length;
+    const char *text = RedisModule_StringPtrLen(name, &length);
+    Facts *facts = find(text, length, NULL, 0);
+    if (!facts || !(facts->flags & FACT_CONTAINER) || !second) return facts;
+    const char *more = RedisModule_StringPtrLen(second, &more_length);
+    Facts *inner = find(text, length, more, more_length);
+    return inner ? inner : facts;
+}
+
+Facts *facts_list(int *how_many) {
+    *how_many = count;
+    return list;
+}
+
+bool facts_arity_fits(const Facts *facts, int argc) {
+    return facts->arity > 0 ? argc == facts->arity : argc >= -facts->arity;
+}
+
+/* ===== Reading ===== */
+
+static uint32_t flag_of(const char *text, size_t length) {
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } known[] = {{"write", FACT_WRITE},
+                 {"readonly", FACT_READONLY},
+                 {"denyoom", FACT_DENY_OOM},
+                 {"noscript", FACT_NO_SCRIPT},
+                 {"loading", FACT_LOADING},
+                 {"stale", FACT_STALE},
+                 {"fast", FACT_FAST},
+                 {"may_replicate", FACT_MAY_REPLICATE},
+                 {"pubsub", FACT_PUBSUB},
+                 {"allow_busy", FACT_ALLOW_BUSY},
+                 {"blocking", FACT_BLOCKING},
+                 {"admin", FACT_ADMIN},
+                 {"no_auth", FACT_NO_AUTH},
+                 {"movablekeys", FACT_MOVABLE_KEYS},
+                 {"no_mandatory_keys", FACT_NO_MANDATORY_KEYS}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strlen(known[i].name) == length && memcmp(known[i].name, text, length) == 0) return known[i].flag;
+    }
+    return 0;
+}
+
+static const char *text_at(RedisModuleCallReply *array, size_t index, size_t *length) {
+    RedisModuleCallReply *element = RedisModule_CallReplyArrayElement(array, index);
+    return element ? RedisModule_CallReplyStringPtr(element, length) : NULL;
+}
+
+static int number_at(RedisModuleCallReply *array, size_t index) {
+    RedisModuleCallReply *element = RedisModule_CallReplyArrayElement(array, index);
+    return element ? (int)RedisModule_CallReplyInteger(element) : 0;
+}
+
+static uint32_t read_flags(RedisModuleCallReply *flags) {
+    uint32_t bits = 0;
+    for (size_t i = 0; flags && i < RedisModule_CallReplyLength(flags); i++) {
+        size_t length;
+        const char *text = text_at(flags, i, &length);
+        if (text) bits |= flag_of(text, length);
+    }
+    return bits;
+}
+
+static char *read_categories(RedisModuleCallReply *categories) {
+    size_t size = 2, at = 1;
+    size_t items = categories ? RedisModule_CallReplyLength(categories) : 0;
+    for (size_t i = 0; i < items; i++) {
+        size_t length = 0;
+        text_at(categories, i, &length);
+        size += length + 1;
+    }
+    char *joined = memory_zalloc(size);
+    joined[0] = ' ';
+    for (size_t i = 0; i < items; i++) {
+        size_t length = 0;
+        const char *text = text_at(categories, i, &length);
+        if (text) memcpy(joined + at, text, length);
+        at += length;
+        joined[at++] = ' ';
+    }
+    return joined;
+}
+
+static void read_command(RedisModuleCallReply *info) {
+    size_t length;
+    const char *name = RedisModule_CallReplyType(info) == REDISMODULE_REPLY_ARRAY ? text_at(info, 0, &length) : NULL;
+    if (!name || (length >= 9 && memcmp(name, "_ferrite.", 9) == 0)) return;
+    if (count == room) {
+        room = room ? room * 2 : 512;
+        list = memory_realloc(list, (size_t)room * sizeof(*list));
+    }
+    RedisModuleCallReply *subcommands = RedisModule_CallReplyArrayElement(info, 9);
+    size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
+    list[count++] = (Facts){
+        .name = memory_copy_string(name, length),
+        .categories = read_categories(RedisModule_CallReplyArrayElement(info, 6)),
+        .flags = read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0),
+        .arity = number_at(info, 1),
+        .first_key = number_at(info, 3),
+        .last_key = number_at(info, 4),
+        .key_step = number_at(info, 5),
+        .wrapper = -1,
+    };
+    for (size_t i = 0; i < inner; i++) read_command(RedisModule_CallReplyArrayElement(subcommands, i));
+}
+
+static void fill_table(void) {
+    table_size = 64;
+    while (table_size < (uint32_t)count * 2) table_size *= 2;
+    table = memory_zalloc(table_size * sizeof(*table));
+    for (int i = 0; i < count; i++) {
+        uint32_t at = hash_more(HASH_START, list[i].name, strlen(list[i].name)) & (table_size - 1);
+        while (table[at]) at = (at + 1) & (table_size - 1);
+        table[at] = i + 1;
+    }
+}
+
+bool facts_read(void) {
+    RedisModuleCallReply *reply = RedisModule_Call(module_context, "COMMAND", "E");
+    bool is_list = reply && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ARRAY;
+    if (is_list) {
+        facts_free();
+        for (size_t i = 0; i < RedisModule_CallReplyLength(reply); i++)
+            read_command(RedisModule_CallReplyArrayElement(reply, i));
+        fill_table();
+    }
+    if (reply) RedisModule_FreeCallReply(reply);
+    return is_list;
+}
+
+void facts_free(void) {
+    for (int i = 0; i < count; i++) {
+        memory_free(list[i].name);
+        memory_free(list[i].categories);
+        memory_free(list[i].hooks);
+    }
+    memory_free(list);
+    memory_free(table);
+    list = NULL;
+    table = NULL;
+    count = room = 0;
+    table_size = 0;
+}

@@ -1,0 +1,58 @@
+/* What the server says of its commands (COMMAND), for hooks: read once, found by name without a call to the server. */
+#ifndef FERRITE_FACTS_H
+#define FERRITE_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server.h"
+
+struct Command;
+
+enum {
+    FACT_WRITE = 1,
+    FACT_READONLY = 2,
+    FACT_DENY_OOM = 4,
+    FACT_NO_SCRIPT = 8,
+    FACT_LOADING = 16,
+    FACT_STALE = 32,
+    FACT_FAST = 64,
+    FACT_MAY_REPLICATE = 128,
+    FACT_PUBSUB = 256,
+    FACT_ALLOW_BUSY = 512,
+    FACT_BLOCKING = 1024,
+    FACT_ADMIN = 2048,
+    FACT_NO_AUTH = 4096,
+    FACT_MOVABLE_KEYS = 8192,
+    FACT_CONTAINER = 16384, /* has subcommands */
+    FACT_NO_MANDATORY_KEYS = 32768,
+};
+
+typedef struct Facts {
+    char *name;       /* lower case, "config|get" */
+    char *categories; /* " @write @string " */
+    uint32_t flags;
+    int arity;
+    int first_key, last_key, key_step; /* as in COMMAND INFO; first_key 0: none */
+    int wrapper;                       /* its class, wrapper.h; -1: none */
+    struct Command **hooks;            /* that name it, in the order in which they are asked: hooks.h */
+    int hook_count;
+} Facts;
+
+/* Reads COMMAND anew; the hooks of all commands are none then. False when the server does not tell. Not from a
+ * descriptor's callback. */
+bool facts_read(void);
+
+/* NULL when there is no such command. `second` may be NULL. */
+Facts *facts_of(RedisModuleString *name, RedisModuleString *second);
+
+/* All of them. */
+Facts *facts_list(int *count);
+
+/* False when the server would refuse so many words. */
+bool facts_arity_fits(const Facts *facts, int argc);
+
+void facts_free(void);
+
+#endif
