@@ -19,6 +19,9 @@ int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int 
 /* Tells the host's lane of it (command_builtin). */
 void builtin_plugin_prepare(void);
 
+/* FERRITE.HOOK LIST | INFO <plugin>/<hook> | RESET [<plugin>/<hook>] -- the hooks of commands, and their figures */
+int Hook_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
 /* FERRITE.CALL <command> [arg ...] -- runs a plugin command that the server could not be given as one of its own */
 int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 

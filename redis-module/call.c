@@ -238,7 +238,7 @@ static intptr_t class_of_name(const char *name) {
                                           "acl|getuser", "acl|cat",       "acl|users",   "acl|dryrun",    NULL};
     static const char *const of_nodes[] = {"cluster|slots",    "cluster|shards", "cluster|nodes",
                                            "cluster|replicas", "cluster|slaves", NULL};
-    if (is_listed(name, refused)) return INNER_IS_REFUSED;
+    if (is_listed(name, refused) || strncmp(name, "_ferrite.", 9) == 0) return INNER_IS_REFUSED;
     if (cluster_crashes_when_asked() && is_listed(name, of_nodes)) return INNER_IS_REFUSED;
     return is_listed(name, allowed) ? INNER_IS_ALLOWED : 0;
 }

@@ -48,13 +48,21 @@ void filter_before_sleep(void) {
     default_user = NOT_KNOWN;
 }
 
+static bool has_rule(const char *rules, const char *rule) {
+    size_t length = strlen(rule);
+    for (const char *at = rules; (at = strstr(at, rule)); at++) {
+        if ((at == rules || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return true;
+    }
+    return false;
+}
+
 static bool default_is_for_all(void) {
     if (default_user != NOT_KNOWN) return default_user == FOR_ALL;
     RedisModuleString *name = RedisModule_CreateString(NULL, "default", 7);
     RedisModuleUser *user = RedisModule_GetModuleUserFromUserName(name);
     RedisModuleString *rules = user ? RedisModule_GetModuleUserACLString(user) : NULL;
     const char *text = rules ? RedisModule_StringPtrLen(rules, NULL) : "";
-    default_user = strstr(text, "nopass") ? FOR_ALL : WITH_PASSWORD;
+    default_user = has_rule(text, "on") && has_rule(text, "nopass") ? FOR_ALL : WITH_PASSWORD;
     if (rules) RedisModule_FreeString(NULL, rules);
     if (user) RedisModule_FreeModuleUser(user);
     RedisModule_FreeString(NULL, name);
@@ -219,11 +227,10 @@ static void ask_now(const Seen *seen, const HookSubject *subject, Command **hook
 static void look_closer(Seen *seen) {
     Command *hooks[HOOKS_MAX];
     take_words(seen);
-    if (learn(seen)) {
-        HookSubject subject = {.argv = seen->argv,
-                               .argc = seen->argc,
-                               .user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "",
-                               .db = seen->db};
+    HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
+    if (hooks_match(seen->facts, &subject, hooks) > 0 && learn(seen)) {
+        subject.user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
+        subject.db = seen->db;
         int count = hooks_match(seen->facts, &subject, hooks);
         if (count > 0 && may_run(seen)) {
             if (seen->can_block)

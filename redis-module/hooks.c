@@ -178,9 +178,9 @@ int hooks_match(const Facts *facts, const HookSubject *subject, Command *matchin
     int count = 0;
     for (int i = 0; i < facts->hook_count; i++) {
         const RouteHook *hook = facts->hooks[i]->hook;
-        if (hook && has_word(&hook->users, subject->user) && has_database(hook, subject->db) &&
-            any_key_matches(hook, facts, subject))
-            matching[count++] = facts->hooks[i];
+        if (!hook) continue;
+        if (subject->user && !(has_word(&hook->users, subject->user) && has_database(hook, subject->db))) continue;
+        if (any_key_matches(hook, facts, subject)) matching[count++] = facts->hooks[i];
     }
     return count;
 }

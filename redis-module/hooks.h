@@ -24,7 +24,7 @@ void hooks_commands_changed(void);
 typedef struct HookSubject {
     RedisModuleString **argv;
     int argc;
-    const char *user; /* "" where it is not known */
+    const char *user; /* "" where it is not known; NULL: user and database are not looked at */
     int db;
 } HookSubject;
 

@@ -6,6 +6,8 @@ import { withServerLogs } from './server.js'
 export interface EachServerOptions {
   /** Only servers of this version and newer, for example `7.2`. */
   readonly since?: string
+  /** Only servers older than this version. */
+  readonly before?: string
   readonly product?: 'redis' | 'valkey'
 }
 
@@ -20,6 +22,7 @@ export function forEachServer<Context>(
 ): void {
   for (const server of servers()) {
     if (options.since !== undefined && compareVersions(server.version, options.since) < 0) continue
+    if (options.before !== undefined && compareVersions(server.version, options.before) >= 0) continue
     if (options.product !== undefined && server.product !== options.product) continue
     test(`${title} [${server.name}]`, async (t) => {
       await withServerLogs(t, () => body(t, server))
