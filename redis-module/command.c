@@ -63,6 +63,7 @@ Command *command_of_arguments(RedisModuleString **argv, int argc) {
 }
 
 int command_words(const Command *command) {
+    if (command->hook) return 0;
     return strchr(command->name, '|') ? 2 : 1;
 }
 

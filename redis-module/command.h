@@ -54,7 +54,7 @@ Command *command_named(const char *name, size_t length);
 /* A command of our own that the host serves; its registration is the caller's. */
 Command *command_builtin(const RouteCommand *route);
 
-/* The number of words that name it: 2 for a subcommand. */
+/* The number of words that name it: 2 for a subcommand, 0 for a hook, which gets the client's command with its name. */
 int command_words(const Command *command);
 
 /* Replies, and counts it as failed. */
