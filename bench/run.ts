@@ -3,6 +3,7 @@ import { findServer } from '#lib/servers/find-server.js'
 import type { ServerProgram } from '#lib/servers/server-version.js'
 import { benchBridge } from './bridge.bench.js'
 import { benchCodec } from './codec.bench.js'
+import { benchHooks } from './hooks.bench.js'
 import { readOptions, usage, type BenchOptions } from './harness/options.js'
 import { printReport, writeReport, type Report } from './harness/report.js'
 
@@ -20,10 +21,12 @@ async function measure(options: BenchOptions): Promise<Report> {
   switch (options.topic) {
     case 'bridge':
       return await benchBridge(await serverOf(options), options, say)
+    case 'hooks':
+      return await benchHooks(await serverOf(options), options, say)
     case 'codec':
       return benchCodec(options, say)
     default:
-      throw new RangeError(`no topic ${options.topic}; there are bridge and codec`)
+      throw new RangeError(`no topic ${options.topic}; there are bridge, hooks and codec`)
   }
 }
 

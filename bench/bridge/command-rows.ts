@@ -4,7 +4,7 @@ import { sideOf } from '../harness/bench-server.js'
 import { atLeast, atMost, differenceFigure, ownFigure, ratioFigure, type Figure } from '../harness/figure.js'
 import { alternate, type Round } from '../harness/rounds.js'
 import type { Load } from '../harness/wire.js'
-import type { Row } from './topic.js'
+import type { BridgeRow as Row } from './topic.js'
 
 const kText = 'hello, bench'
 const kClients = 50

@@ -10,7 +10,7 @@ import { benchPlugin, blockModule, ferriteInfo, hostPid, infoNumber } from '../h
 import { atMost, type Figure } from '../harness/figure.js'
 import { proportionalBytes, residentBytes, settledBytes } from '../harness/process-usage.js'
 import { spreadOf } from '../harness/statistics.js'
-import type { Row } from './topic.js'
+import type { BridgeRow as Row } from './topic.js'
 
 const kMiB = 2 ** 20
 const kWaiting = 1000

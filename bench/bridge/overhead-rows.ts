@@ -7,7 +7,7 @@ import { atLeast, atMost, ratioFigure, type Figure } from '../harness/figure.js'
 import { alternate, type Side } from '../harness/rounds.js'
 import { spreadOf, type Spread } from '../harness/statistics.js'
 import type { Load } from '../harness/wire.js'
-import type { Row } from './topic.js'
+import type { BridgeRow as Row } from './topic.js'
 
 const kPipelined = { clients: 50, pipeline: 16, keys: 10_000 }
 const kSet: Load = { command: ['SET', 'key:__rand_int__', 'xxx'], ...kPipelined }

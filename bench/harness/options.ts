@@ -15,7 +15,8 @@ export interface BenchOptions {
 
 export const usage = `npm run bench -- <topic> [--quick] [--json FILE] [--rounds N] [--server NAME] [--row NAME]...
 
-  topics: bridge (commands, events and memory over real servers), codec (functions of the host's hot path)
+  topics: bridge (commands, events and memory over real servers), hooks (commands that plugins are asked about),
+          codec (functions of the host's hot path)
   --quick        short runs, a minute in all; the figures are rough
   --json FILE    the results, with every median and range, as JSON
   --rounds N     alternating rounds of each comparison
@@ -36,7 +37,7 @@ export function readOptions(words: readonly string[]): BenchOptions {
     },
   })
   const [topic, ...others] = positionals
-  if (topic === undefined || others.length > 0) throw new RangeError('give one topic: bridge or codec')
+  if (topic === undefined || others.length > 0) throw new RangeError('give one topic: bridge, hooks or codec')
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))
     throw new RangeError(`--rounds ${String(values.rounds)} is not a number of rounds; give an integer from 1`)

@@ -1,0 +1,87 @@
+// Before hooks: SET with a plugin asked first, and what commands pay that no hook is for.
+import type { TestServer } from '../../test/helpers/server.js'
+import { benchPlugin, sideOf, startBenchServer } from '../harness/bench-server.js'
+import { atLeast, atMost, differenceFigure, ownFigure, ratioFigure } from '../harness/figure.js'
+import { alternate, type Pace, type Round } from '../harness/rounds.js'
+import type { Row, Setting } from '../harness/topic.js'
+import type { Load } from '../harness/wire.js'
+
+const kClients = 50
+const kPipelined = { clients: kClients, pipeline: 16, keys: 10_000 }
+
+/** The same load on a server with the plugin, and on one without the module. */
+async function compare(
+  { program }: Setting,
+  loads: readonly [Load, Load],
+  pace: Pace,
+): Promise<readonly Round[]> {
+  const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
+  await using hooked: TestServer = await startBenchServer(program, {
+    plugins: [benchPlugin('bench-hooks')],
+    config: patient,
+  })
+  await using plain: TestServer = await startBenchServer(program, { module: false })
+  const sides = [
+    await sideOf(hooked, 'hook', loads[0], { host: true }),
+    await sideOf(plain, 'none', loads[1]),
+  ] as const
+  return await alternate(sides, pace)
+}
+
+const asked: Row = {
+  name: 'async',
+  async run(setting) {
+    const load: Load = { command: ['SET', 'hooked:__rand_int__', 'xxx'], clients: kClients, keys: 10_000 }
+    const rounds = await compare(setting, [load, load], setting.pace)
+    return {
+      what: `before hook on SET that lets it go on, ${kClients} clients, no pipeline`,
+      against: 'a server without the module',
+      figures: [
+        ratioFigure(rounds, { name: 'SET per second', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.6) }),
+        ratioFigure(rounds, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+        ownFigure(rounds, { name: 'host CPU per operation', of: 'hostCpu', unit: 'µs' }),
+      ],
+      notes: [],
+    }
+  },
+}
+
+const unmatched: Row = {
+  name: 'unmatched',
+  async run(setting) {
+    const get: Load = { command: ['GET', 'key:__rand_int__'], ...kPipelined }
+    const set: Load = { command: ['SET', 'key:__rand_int__', 'xxx'], ...kPipelined }
+    const gets = await compare(setting, [get, get], setting.finePace)
+    const sets = await compare(setting, [set, set], setting.finePace)
+    return {
+      what: 'GET, which no hook names, and SET with a key that no hook is for, pipeline 16',
+      against: 'a server without the module',
+      figures: [
+        ratioFigure(gets, { name: 'GET per second', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.95) }),
+        ratioFigure(gets, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+        ratioFigure(sets, { name: 'SET per second', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.95) }),
+        ratioFigure(sets, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+      ],
+      notes: [],
+    }
+  },
+}
+
+const sync: Row = {
+  name: 'sync',
+  async run(setting) {
+    const script = "return redis.call('SET', KEYS[1], ARGV[1])"
+    const load = (key: string): Load => ({ command: ['EVAL', script, '1', key, 'xxx'], clients: 1 })
+    const rounds = await compare(setting, [load('hooked:1'), load('hooked:1')], setting.pace)
+    return {
+      what: 'the same hook on SET in a script, where the server waits for it, 1 client',
+      against: 'a server without the module',
+      figures: [
+        differenceFigure(rounds, { name: 'p50 latency', of: 'p50', sideUnit: 'µs', unit: 'µs', aim: atMost(30) }),
+      ],
+      notes: [],
+    }
+  },
+}
+
+export const beforeRows = [asked, unmatched, sync]
