@@ -41,14 +41,14 @@ static Facts *find(const char *text, size_t length, const char *more, size_t mor
     size_t whole = length + (more ? 1 + more_length : 0);
     for (uint32_t at = hash & (table_size - 1); table[at]; at = (at + 1) & (table_size - 1)) {
         Facts *facts = &list[table[at] - 1];
-        if (strlen(facts->name) != whole || !same_lower(facts->name, text, length)) continue;
+        if (facts->name_length != whole || !same_lower(facts->name, text, length)) continue;
         if (!more || (facts->name[length] == '|' && same_lower(facts->name + length + 1, more, more_length)))
             return facts;
     }
     return NULL;
 }
 
-Facts *facts_of(RedisModuleString *name, RedisModuleString *second) {
+Facts *facts_of(const RedisModuleString *name, const RedisModuleString *second) {
     size_t length, more_length;
     const char *text = RedisModule_StringPtrLen(name, &length);
     Facts *facts = find(text, length, NULL, 0);
@@ -146,6 +146,7 @@ static void read_command(RedisModuleCallReply *info) {
     size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
     list[count++] = (Facts){
         .name = memory_copy_string(name, length),
+        .name_length = length,
         .categories = read_categories(RedisModule_CallReplyArrayElement(info, 6)),
         .flags = read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0),
         .arity = number_at(info, 1),

@@ -38,6 +38,8 @@ typedef struct Facts {
     int wrapper;                       /* its class, wrapper.h; -1: none */
     struct Command **hooks;            /* that name it, in the order in which they are asked: hooks.h */
     int hook_count;
+    bool hooks_below; /* it has hooks, or one of its subcommands has */
+    size_t name_length;
 } Facts;
 
 /* Reads COMMAND anew; the hooks of all commands are none then. False when the server does not tell. Not from a
@@ -45,7 +47,7 @@ typedef struct Facts {
 bool facts_read(void);
 
 /* NULL when there is no such command. `second` may be NULL. */
-Facts *facts_of(RedisModuleString *name, RedisModuleString *second);
+Facts *facts_of(const RedisModuleString *name, const RedisModuleString *second);
 
 /* All of them. */
 Facts *facts_list(int *count);

@@ -1,5 +1,6 @@
 #include "filter.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,6 @@ typedef struct Seen {
     const Facts *facts;
     RedisModuleString **argv;
     int argc;
-    RedisModuleString *few[FEW_WORDS];
 
     uint64_t client_id;
     bool is_client; /* else a script's or another module's */
@@ -30,6 +30,8 @@ typedef struct Seen {
     bool can_block;
     RedisModuleString *user; /* NULL: not known */
     int db, resp;
+
+    RedisModuleString *few[FEW_WORDS];
 } Seen;
 
 /* ===== Who ===== */
@@ -224,8 +226,13 @@ static void ask_now(const Seen *seen, const HookSubject *subject, Command **hook
 
 /* ===== The filter ===== */
 
-static void look_closer(Seen *seen) {
+static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, int argc) {
     Command *hooks[HOOKS_MAX];
+    Seen filled, *seen = &filled;
+    memset(seen, 0, offsetof(Seen, few));
+    seen->ctx = ctx;
+    seen->facts = facts;
+    seen->argc = argc;
     take_words(seen);
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
     if (hooks_match(seen->facts, &subject, hooks) > 0 && learn(seen)) {
@@ -242,13 +249,14 @@ static void look_closer(Seen *seen) {
     forget(seen);
 }
 
+/* For every command of every client: most are none of ours. */
 static void on_command(RedisModuleCommandFilterCtx *ctx) {
-    Seen seen = {.ctx = ctx, .argc = RedisModule_CommandFilterArgsCount(ctx)};
-    if (seen.argc == 0) return;
-    RedisModuleString *name = (RedisModuleString *)RedisModule_CommandFilterArgGet(ctx, 0);
-    RedisModuleString *second = seen.argc > 1 ? (RedisModuleString *)RedisModule_CommandFilterArgGet(ctx, 1) : NULL;
-    seen.facts = facts_of(name, second);
-    if (seen.facts && seen.facts->hook_count && facts_arity_fits(seen.facts, seen.argc)) look_closer(&seen);
+    const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
+    const Facts *facts = name ? facts_of(name, NULL) : NULL;
+    if (!facts || !facts->hooks_below) return;
+    int argc = RedisModule_CommandFilterArgsCount(ctx);
+    if (facts->flags & FACT_CONTAINER) facts = facts_of(name, RedisModule_CommandFilterArgGet(ctx, 1));
+    if (facts->hook_count && facts_arity_fits(facts, argc)) look_closer(ctx, facts, argc);
 }
 
 void filter_set(bool wanted) {

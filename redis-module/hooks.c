@@ -95,12 +95,25 @@ static void give_hooks(Facts *facts, Command **hooks, int count) {
     }
 }
 
+/* Subcommands stand behind their container. */
+static void mark_containers(Facts *facts, int count) {
+    Facts *container = NULL;
+    for (int i = 0; i < count; i++) {
+        facts[i].hooks_below = facts[i].hook_count > 0;
+        if (facts[i].flags & FACT_CONTAINER)
+            container = &facts[i];
+        else if (container && facts[i].hook_count && strchr(facts[i].name, '|'))
+            container->hooks_below = true;
+    }
+}
+
 void hooks_changed(void) {
     if (!loaded) return;
     int hook_count, count;
     Command **hooks = sorted_hooks(&hook_count);
     Facts *facts = facts_list(&count);
     for (int i = 0; i < count; i++) give_hooks(&facts[i], hooks, hook_count);
+    mark_containers(facts, count);
     memory_free(hooks);
     filter_set(hook_count > 0);
 }

@@ -10,21 +10,14 @@ const kClients = 50
 const kPipelined = { clients: kClients, pipeline: 16, keys: 10_000 }
 
 /** The same load on a server with the plugin, and on one without the module. */
-async function compare(
-  { program }: Setting,
-  loads: readonly [Load, Load],
-  pace: Pace,
-): Promise<readonly Round[]> {
+async function compare({ program }: Setting, loads: readonly [Load, Load], pace: Pace): Promise<readonly Round[]> {
   const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
   await using hooked: TestServer = await startBenchServer(program, {
     plugins: [benchPlugin('bench-hooks')],
     config: patient,
   })
   await using plain: TestServer = await startBenchServer(program, { module: false })
-  const sides = [
-    await sideOf(hooked, 'hook', loads[0], { host: true }),
-    await sideOf(plain, 'none', loads[1]),
-  ] as const
+  const sides = [await sideOf(hooked, 'hook', loads[0], { host: true }), await sideOf(plain, 'none', loads[1])] as const
   return await alternate(sides, pace)
 }
 

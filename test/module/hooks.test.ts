@@ -208,48 +208,63 @@ async function hostGone(t: ExecutionContext, client: Redis): Promise<void> {
   })
 }
 
-forEachServer(test, 'hooks: fail-closed ones deny before the host is up, also right after a start', async (t, program) => {
-  await using server = await startServer({ server: program, plugins })
-  const client = await server.client()
-  await client.set('user:1', 'short')
-  await server.restart('SIGTERM')
-  // The first commands reach the server before its host can have started.
-  const first = await server.client()
-  const early = await first.set('user:1', 'far too long').catch((error: Error) => error.message)
-  t.regex(String(early), /^(UNAVAILABLE hook guards\/size: |TOOBIG )/)
-  t.is(await first.set('lenient:1', 'x'), 'OK')
-  await until(async () => (await messageOf(first.set('user:1', 'far too long'))) === 'TOOBIG user too large')
-  await hostGone(t, first)
-  t.regex(await messageOf(first.set('user:1', 'short')), /^TIMEOUT 'hook guards\/size'/)
-  t.is(await first.set('lenient:1', 'y'), 'OK')
-  t.is(await first.set('other', 'z'), 'OK')
-}, { since: '7.2' })
+forEachServer(
+  test,
+  'hooks: fail-closed ones deny before the host is up, also right after a start',
+  async (t, program) => {
+    await using server = await startServer({ server: program, plugins })
+    const client = await server.client()
+    await client.set('user:1', 'short')
+    await server.restart('SIGTERM')
+    // The first commands reach the server before its host can have started.
+    const first = await server.client()
+    const early = await first.set('user:1', 'far too long').catch((error: Error) => error.message)
+    t.regex(String(early), /^(UNAVAILABLE hook guards\/size: |TOOBIG )/)
+    t.is(await first.set('lenient:1', 'x'), 'OK')
+    await until(async () => (await messageOf(first.set('user:1', 'far too long'))) === 'TOOBIG user too large')
+    await hostGone(t, first)
+    t.regex(await messageOf(first.set('user:1', 'short')), /^TIMEOUT 'hook guards\/size'/)
+    t.is(await first.set('lenient:1', 'y'), 'OK')
+    t.is(await first.set('other', 'z'), 'OK')
+  },
+  { since: '7.2' },
+)
 
-forEachServer(test, 'hooks: an unauthenticated client reaches no plugin', async (t, program) => {
-  await using server = await startServer({ server: program, plugins })
-  const admin = await server.client()
-  await admin.call('GUARDS.SEEN')
-  const before = await server.client()
-  await admin.config('SET', 'requirepass', 'secret')
-  for (const words of [
-    ['SET', 'watch:1', 'x'],
-    ['SET', 'user:1', 'far too long'],
-    ['CONFIG', 'SET', 'maxmemory-samples', '7'],
-  ]) {
-    t.regex(await server.cli(...words), /^(NOAUTH|UNAVAILABLE)/)
-  }
-  t.is(await before.set('watch:2', 'x'), 'OK', 'it had come before there was a password')
-  t.is(await server.cli('-a', 'secret', '--no-auth-warning', 'SET', 'watch:3', 'x'), 'OK')
-  t.deepEqual(await seen(admin), [
-    ['default', 0, 'SET', 'watch:2', 'x'],
-    ['default', 0, 'SET', 'watch:3', 'x'],
-  ])
-}, { since: '7.2' })
+forEachServer(
+  test,
+  'hooks: an unauthenticated client reaches no plugin',
+  async (t, program) => {
+    await using server = await startServer({ server: program, plugins })
+    const admin = await server.client()
+    await admin.call('GUARDS.SEEN')
+    const before = await server.client()
+    await admin.config('SET', 'requirepass', 'secret')
+    for (const words of [
+      ['SET', 'watch:1', 'x'],
+      ['SET', 'user:1', 'far too long'],
+      ['CONFIG', 'SET', 'maxmemory-samples', '7'],
+    ]) {
+      t.regex(await server.cli(...words), /^(NOAUTH|UNAVAILABLE)/)
+    }
+    t.is(await before.set('watch:2', 'x'), 'OK', 'it had come before there was a password')
+    t.is(await server.cli('-a', 'secret', '--no-auth-warning', 'SET', 'watch:3', 'x'), 'OK')
+    t.deepEqual(await seen(admin), [
+      ['default', 0, 'SET', 'watch:2', 'x'],
+      ['default', 0, 'SET', 'watch:3', 'x'],
+    ])
+  },
+  { since: '7.2' },
+)
 
-forEachServer(test, 'hooks: on Redis 7.0 a plugin with command hooks says why they do not work', async (t, program) => {
-  await using server = await startServer({ server: program, plugins })
-  await server.logged('hooks of commands need Redis 7.2')
-  const client = await server.client()
-  t.is(await client.set('user:1', 'far too long'), 'OK')
-  t.deepEqual(await client.call('GUARDS.SEEN'), [])
-}, { before: '7.2' })
+forEachServer(
+  test,
+  'hooks: on Redis 7.0 a plugin with command hooks says why they do not work',
+  async (t, program) => {
+    await using server = await startServer({ server: program, plugins })
+    await server.logged('hooks of commands need Redis 7.2')
+    const client = await server.client()
+    t.is(await client.set('user:1', 'far too long'), 'OK')
+    t.deepEqual(await client.call('GUARDS.SEEN'), [])
+  },
+  { before: '7.2' },
+)
