@@ -1,9 +1,11 @@
 // Hooks before commands, through a real server and unchanged clients.
+import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Redis } from 'ioredis'
 import { fixturePlugin, forEachServer, messageOf, shareServers, startServer, until } from '../helpers/index.js'
 
 const plugins = [fixturePlugin('guards')]
+const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
 
 const refused = /; the command was not run$/
 
@@ -19,11 +21,16 @@ async function exec(client: Redis, ...commands: string[][]): Promise<unknown> {
   }
 }
 
+/** The reply, or the message of the error. */
+async function outcome(asked: Promise<unknown>): Promise<string> {
+  return await asked.then(String, (error: unknown) => (error as Error).message)
+}
+
 async function seen(client: Redis): Promise<unknown> {
   return await client.call('GUARDS.SEEN')
 }
 
-shareServers(test, { plugins, since: '7.2' }, (it) => {
+shareServers(test, { plugins, config, since: '7.2' }, (it) => {
   it('continue: the command runs as without a hook', async (t, server) => {
     const client = await server.client()
     t.is(await client.set('user:1', 'short', 'EX', '100'), 'OK')
@@ -98,7 +105,7 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
     const client = await server.client()
     const answers = []
     for (let n = 0; n < 5; n++) {
-      answers.push(await client.set(`quota:${n}`, 'x').catch((error: Error) => error.message))
+      answers.push(await outcome(client.set(`quota:${n}`, 'x')))
     }
     t.deepEqual(answers, ['OK', 'OK', 'OK', 'QUOTA used up', 'QUOTA used up'])
   })
@@ -188,15 +195,24 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
     await messageOf(client.set('user:f', 'far too long'))
     await client.set('user:f', 'short')
     const info = (await client.call('FERRITE.HOOK', 'INFO', 'guards/size')) as unknown[]
-    const fields = Object.fromEntries(Array.from({ length: info.length / 2 }, (_, i) => info.slice(2 * i, 2 * i + 2)))
-    t.like(fields, { name: 'guards/size', state: 'up', asked: 2, denied: 1, failed: 0, priority: 100 })
-    t.deepEqual(fields['commands'], ['SET', 'APPEND', 'GETSET'])
+    const pairs = Array.from({ length: info.length / 2 }, (_, i) => [String(info[2 * i]), info[2 * i + 1]] as const)
+    const fields = new Map(pairs)
+    t.like(Object.fromEntries(fields), {
+      name: 'guards/size',
+      state: 'up',
+      asked: 2,
+      denied: 1,
+      failed: 0,
+      priority: 100,
+    })
+    t.deepEqual(fields.get('commands'), ['SET', 'APPEND', 'GETSET'])
     t.regex(await messageOf(client.call('FERRITE.HOOK', 'INFO', 'nobody')), /expected <plugin>\/<hook>/)
     t.is(((await client.call('FERRITE.HOOK', 'LIST')) as unknown[]).length, 12)
   })
 })
 
-async function hostGone(t: ExecutionContext, client: Redis): Promise<void> {
+/** Stops the host until the test ends: it can answer nothing any more. */
+async function stopHost(t: ExecutionContext, client: Redis): Promise<void> {
   const pid = Number(/ferrite_host_pid:(\d+)/.exec(await client.info('ferrite'))?.[1])
   process.kill(pid, 'SIGSTOP')
   t.teardown(() => {
@@ -206,6 +222,7 @@ async function hostGone(t: ExecutionContext, client: Redis): Promise<void> {
       // it has ended
     }
   })
+  await until(async () => (await readFile(`/proc/${pid}/stat`, 'utf8')).includes(') T '))
 }
 
 forEachServer(
@@ -218,11 +235,11 @@ forEachServer(
     await server.restart('SIGTERM')
     // The first commands reach the server before its host can have started.
     const first = await server.client()
-    const early = await first.set('user:1', 'far too long').catch((error: Error) => error.message)
-    t.regex(String(early), /^(UNAVAILABLE hook guards\/size: |TOOBIG )/)
+    const early = await outcome(first.set('user:1', 'far too long'))
+    t.regex(early, /^(UNAVAILABLE hook guards\/size: |TOOBIG )/)
     t.is(await first.set('lenient:1', 'x'), 'OK')
     await until(async () => (await messageOf(first.set('user:1', 'far too long'))) === 'TOOBIG user too large')
-    await hostGone(t, first)
+    await stopHost(t, first)
     t.regex(await messageOf(first.set('user:1', 'short')), /^TIMEOUT 'hook guards\/size'/)
     t.is(await first.set('lenient:1', 'y'), 'OK')
     t.is(await first.set('other', 'z'), 'OK')
