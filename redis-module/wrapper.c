@@ -6,6 +6,7 @@
 
 #include "chain.h"
 #include "command.h"
+#include "keys_api.h"
 #include "log.h"
 #include "module.h"
 #include "reply.h"
@@ -167,6 +168,7 @@ void wrapper_register_all(RedisModuleCtx *ctx) {
         write_flags(FACT_LOADING | FACT_STALE | FACT_FAST, checked, flags, sizeof(flags));
         answer_names[checked] = create(ctx, names[checked], flags, Answer_RedisCommand);
     }
+    if (!keys_api_is_safe(ctx)) return; /* they cannot tell their keys: the server waits for every hook */
     int count;
     const Facts *facts = facts_list(&count);
     for (int i = 0; i < count && wrapper_count < WRAPPERS_MAX; i++) {
