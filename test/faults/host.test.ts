@@ -1,15 +1,25 @@
 // The host process dies, stops, or is cut off.
 import test from 'ava'
-import { forEachServer, startServer, until } from '../helpers/index.js'
-import { assertLives, count, ended, figure, hostPid, ledger, sameAfterReload, sameData, served } from './faults.js'
+import type { ServerProgram } from '#lib/servers/server-version.js'
+import { forEachServer, servers, startServer, until, withServerLogs } from '../helpers/index.js'
+import {
+  assertLives,
+  count,
+  ended,
+  errorOf,
+  figure,
+  hostPid,
+  ledger,
+  sameAfterReload,
+  sameData,
+  served,
+} from './faults.js'
 import { Load } from './load.js'
-
-const config = { 'ferrite.request-timeout': 3000 }
 
 forEachServer(test, 'faults: the host killed again and again loses and doubles nothing', async (t, program) => {
   const kills = count(t, 'kills', 5, 100)
   const clients = count(t, 'clients', 24, 48)
-  await using server = await startServer({ server: program, plugins: [ledger], aof: true, config })
+  await using server = await startServer({ server: program, plugins: [ledger], aof: true })
   await using replica = await startServer({ server: program, plugins: [ledger], replicaOf: server })
   const client = await server.client()
   await client.set('ledger:ticking', 1)
@@ -52,7 +62,6 @@ forEachServer(test, 'faults: a stopped host lets requests time out and is served
   const native = load.number('acknowledged', 'native')
   await until(() => performance.now() - begun > ms && load.number('acknowledged', 'native') > native + 10, {
     what: 'the native writers to go on',
-    timeoutMs: ms + 20_000,
   })
   t.true(load.number('refused') > refusedBefore)
   process.kill(pid, 'SIGCONT')
@@ -61,4 +70,27 @@ forEachServer(test, 'faults: a stopped host lets requests time out and is served
   t.is(await hostPid(client), pid, 'a host that was stopped for a while is not killed')
   await load.verify(t, client)
   t.is(await figure(client, 'inflight'), 0)
+})
+
+test('faults: a host that stays stopped is killed after 15 s and started again', async (t) => {
+  const onServer = async (program: ServerProgram): Promise<void> => {
+    await using server = await startServer({ server: program, plugins: [ledger] })
+    const client = await server.client()
+    const pid = await hostPid(client)
+    const begun = performance.now()
+    process.kill(pid, 'SIGSTOP')
+    const waiting = errorOf(await server.client(), 'LEDGER.COUNT', 'k')
+    await server.logged('it has not answered for 15 s')
+    t.true(performance.now() - begun > 14_000, program.name)
+    t.regex(await waiting, /^UNAVAILABLE /, program.name)
+    await ended(pid)
+    t.is(await served(client, 'LEDGER.COUNT', 'k'), 1, program.name)
+    t.not(await hostPid(client), pid)
+    t.is(await figure(client, 'host_restarts'), 1)
+    assertLives(t, server)
+  }
+  // On all servers at once, as it is nothing but waiting.
+  await withServerLogs(t, async () => {
+    await Promise.all(servers().map(onServer))
+  })
 })

@@ -192,7 +192,7 @@ forEachServer(test, 'faults: the server killed during a diskless sync leaves no 
     server: program,
     plugins: [ledger],
     aof: true,
-    config: { ...own, 'rdb-key-save-delay': 10_000, 'repl-diskless-sync': 'yes' },
+    config: { ...own, 'repl-diskless-sync': 'yes' },
   })
   await using replica = await startServer({
     server: program,
@@ -202,14 +202,14 @@ forEachServer(test, 'faults: the server killed during a diskless sync leaves no 
   const client = await server.client()
   // Not by DEBUG POPULATE, which writes nothing into the append-only file.
   await client.mset(Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`key:${n}`, n])))
+  await client.config('SET', 'rdb-key-save-delay', 10_000)
   await (await replica.client()).replicaof('127.0.0.1', server.port)
-  await until(() => childrenOf(server.pid).length > 1, { what: 'a child that syncs', timeoutMs: 30_000 })
+  await until(() => childrenOf(server.pid).length > 1, { what: 'a child that syncs' })
   const before = await digest(client)
   await nothingStays(client, server, () => server.kill('SIGKILL'))
   await server.restart()
   t.true(await oneFolder(server), 'a stale private folder')
   const again = await server.client()
-  await again.config('SET', 'rdb-key-save-delay', 0)
   t.is(await digest(again), before)
   await served(again, 'LEDGER.COUNT', 'k')
   await sameData(again, await replica.client())
