@@ -16,7 +16,7 @@ function words(cell = ''): readonly string[] {
 }
 
 test('docs: the table of options names all of them, with their defaults, ranges and whether they can be set', async (t) => {
-  await using server = await startServer()
+  await using server = await startServer({ deadlines: 'default' })
   const client = await server.client()
   const set = (await client.config('GET', 'ferrite.*')) as readonly string[]
   const options = new Map(set.flatMap((name, at) => (at % 2 === 0 ? [[name, set[at + 1] ?? ''] as const] : [])))

@@ -7,8 +7,6 @@ import { findServerTool } from '#lib/servers/catalogue.js'
 import { anyServer, packageRoot, startServer, until, type TestServer } from '../helpers/index.js'
 import type { Page } from './page.js'
 
-/** Transactions and scripts wait on the server's thread: what a busy machine makes of 5 ms is not what pages are about. */
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
 const isStart = (command: string): boolean => /^(npm start|(npx )?ferrite start)\b/.test(command)
 
 export class Session implements AsyncDisposable {
@@ -54,7 +52,7 @@ export class Session implements AsyncDisposable {
   private async serve(): Promise<void> {
     if (this.port !== undefined) return
     const plugins = this.page.files.filter(({ isPlugin }) => isPlugin).map(({ name }) => join(this.folder, name))
-    this.server = await startServer({ plugins, config })
+    this.server = await startServer({ plugins })
     this.port = this.server.port
   }
 
@@ -81,7 +79,7 @@ export class Session implements AsyncDisposable {
     child.stdout.on('data', (chunk: Buffer) => (started.output += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (started.output += chunk.toString()))
     const ready = (): RegExpExecArray | null => /on port (\d+)[^]*Ctrl-C stops it\.\n/.exec(started.output)
-    this.port = Number((await until(ready, { what: `${command} to be ready`, timeoutMs: 60_000 }))[1])
+    this.port = Number((await until(ready, { what: `${command} to be ready` }))[1])
     return started.output
   }
 

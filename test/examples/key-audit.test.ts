@@ -55,7 +55,7 @@ forEachServer(test, 'key-audit: the stream stays short', async (t, program) => {
     await pipeline.exec()
     const last = async (): Promise<boolean> =>
       (await client.xrevrange('audit:keys', '+', '-', 'COUNT', 5)).flat(2).includes(`user:end-${String(part)}`)
-    await until(last, { what: `the last event of part ${String(part)} in the stream`, timeoutMs: 60_000 })
+    await until(last, { what: `the last event of part ${String(part)} in the stream` })
   }
   t.is(await client.xlen('audit:keys'), 10_000)
 })

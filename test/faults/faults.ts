@@ -39,14 +39,14 @@ export async function hostPid(client: Redis, other = 0): Promise<number> {
     const now = await figure(client, 'host_pid')
     return now === other ? 0 : now
   }
-  return await until(pid, { what: `a host process other than ${other}`, timeoutMs: 40_000 })
+  return await until(pid, { what: `a host process other than ${other}` })
 }
 
 /** Waits until a plugin command answers anything but an error. */
 export async function served(client: Redis, ...command: readonly [string, ...string[]]): Promise<unknown> {
   const [name, ...args] = command
   const answer = async (): Promise<{ reply: unknown }> => ({ reply: await client.call(name, ...args) })
-  const { reply } = await until(answer, { what: `${command.join(' ')} to be served`, timeoutMs: 60_000 })
+  const { reply } = await until(answer, { what: `${command.join(' ')} to be served` })
   return reply
 }
 
@@ -70,7 +70,7 @@ export function isRunning(pid: number): boolean {
 
 /** Waits for the end of a process that is not a child of the test. */
 export async function ended(pid: number): Promise<void> {
-  await until(() => !isRunning(pid), { what: `the end of process ${pid}`, timeoutMs: 20_000 })
+  await until(() => !isRunning(pid), { what: `the end of process ${pid}` })
 }
 
 /** The children of a process. */
@@ -131,7 +131,7 @@ export async function sameData(one: Redis, other: Redis): Promise<string> {
     const [first, second] = await Promise.all([digest(one), digest(other)])
     return first === second ? first : ''
   }
-  return await until(same, { what: 'both servers to hold the same data', timeoutMs: 30_000 })
+  return await until(same, { what: 'both servers to hold the same data' })
 }
 
 /** Loads the append-only file again; what is there afterwards must be what was there before. */

@@ -55,10 +55,7 @@ forEachServer(
   test,
   'faults: a lane that does not read makes its commands OVERLOADED and nobody else',
   async (t, program) => {
-    await using server = await startExternal(program, {
-      'ferrite.lane-buffer': '1mb',
-      'ferrite.request-timeout': 60_000,
-    })
+    await using server = await startExternal(program, { 'ferrite.lane-buffer': '1mb' })
     const client = await server.client()
     const stuck = await RawPeer.lane(server, 'plugins', 'stuck')
     await stuck.attach('ledger', 'LEDGER.ECHO')
@@ -157,7 +154,7 @@ forEachServer(test, 'faults: with few file descriptors the server and its client
         const text = await served()
         return /^x$/.test(text) || /fewer than 64|cannot/.test(await server.log()) ? text : ''
       },
-      { what: 'service, or a line that says why there is none', timeoutMs: 30_000 },
+      { what: 'service, or a line that says why there is none' },
     )
     t.log(`${files} descriptors: ${outcome}`)
     const more = await Promise.all(Array.from({ length: 15 }, () => server.client()))

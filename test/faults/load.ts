@@ -78,7 +78,7 @@ export class Load implements AsyncDisposable {
     const more = (): boolean =>
       this.#failure !== undefined ||
       this.#kinds.every((kind) => this.number('acknowledged', kind) >= (before.get(kind) ?? 0) + times)
-    await until(more, { what: `${times} further writes of each kind`, timeoutMs: 60_000 }).catch((err: unknown) => {
+    await until(more, { what: `${times} further writes of each kind` }).catch((err: unknown) => {
       throw new Error(this.summary, { cause: err })
     })
     if (this.#failure !== undefined) throw this.#failure
@@ -142,7 +142,7 @@ export class Load implements AsyncDisposable {
   /** Undefined when the load has ended meanwhile. */
   async #connect(): Promise<Redis | undefined> {
     const connect = async (): Promise<Redis | 'stopped'> => (this.#stopped ? 'stopped' : await this.server.client())
-    const client = await until(connect, { what: 'a connection to the server', timeoutMs: 60_000, intervalMs: 50 })
+    const client = await until(connect, { what: 'a connection to the server', intervalMs: 50 })
     return client === 'stopped' ? undefined : client
   }
 

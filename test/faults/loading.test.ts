@@ -104,7 +104,7 @@ async function isDown(
   why: RegExp,
 ): Promise<void> {
   const error = async (): Promise<boolean> => why.test(await errorOf(client, 'LEDGER.COUNT', 'k'))
-  await until(error, { what: `an error with ${String(why)}`, timeoutMs: 20_000 })
+  await until(error, { what: `an error with ${String(why)}` })
   t.regex(await errorOf(client, 'LEDGER.COUNT', 'k'), /^UNAVAILABLE /)
 }
 

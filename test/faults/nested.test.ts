@@ -5,8 +5,7 @@ import { forEachServer, startServer } from '../helpers/index.js'
 import { assertLives, ledger, served } from './faults.js'
 
 forEachServer(test, 'faults: a plugin command that calls itself in MULTI, EVAL or alone ends', async (t, program) => {
-  const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000, 'ferrite.request-timeout': 10_000 }
-  await using server = await startServer({ server: program, plugins: [ledger], config })
+  await using server = await startServer({ server: program, plugins: [ledger] })
   const client = await server.client()
   await client.set('k', 'value')
   const nest = async (depth: string): Promise<string[]> => {

@@ -19,7 +19,6 @@ async function stateOf(client: Redis, plugin: string): Promise<PluginState> {
 async function restarted(client: Redis, restarts: number): Promise<void> {
   await until(async () => (await stateOf(client, 'havoc')).restarts > restarts, {
     what: 'another start of the plugin havoc',
-    timeoutMs: 60_000,
   })
   await served(client, 'HAVOC.PING')
 }
@@ -39,10 +38,8 @@ async function crash(server: TestServer, load: Load, command: string): Promise<s
   return error
 }
 
-const config = { 'ferrite.request-timeout': 30_000 }
-
 forEachServer(test, 'faults: a plugin that loops, or eats memory, ends alone', async (t, program) => {
-  await using server = await startServer({ server: program, plugins: [ledger, havoc], config })
+  await using server = await startServer({ server: program, plugins: [ledger, havoc] })
   const client = await server.client()
   const pid = await hostPid(client)
   await using load = Load.start(server, { clients: count(t, 'clients', 12, 48) })
@@ -62,7 +59,7 @@ forEachServer(test, 'faults: a plugin that loops, or eats memory, ends alone', a
 })
 
 forEachServer(test, 'faults: a plugin that throws null, rejects or exits ends alone', async (t, program) => {
-  await using server = await startServer({ server: program, plugins: [ledger, havoc], config })
+  await using server = await startServer({ server: program, plugins: [ledger, havoc] })
   const client = await server.client()
   const pid = await hostPid(client)
   await using load = Load.start(server, { clients: count(t, 'clients', 12, 48) })
@@ -80,13 +77,13 @@ forEachServer(test, 'faults: a plugin that throws null, rejects or exits ends al
 })
 
 forEachServer(test, 'faults: after five crashes within a minute a plugin is given up', async (t, program) => {
-  await using server = await startServer({ server: program, plugins: [ledger, havoc], config })
+  await using server = await startServer({ server: program, plugins: [ledger, havoc] })
   const client = await server.client()
   for (let crashes = 1; crashes <= 5; crashes++) {
     await served(client, 'HAVOC.PING')
     await client.call('HAVOC.EXIT').catch(() => undefined)
     const isDown = async (): Promise<boolean> => /crashed|failed/.test(await errorOf(client, 'HAVOC.PING'))
-    if (crashes === 5) await until(isDown, { what: 'the plugin to be given up', timeoutMs: 20_000 })
+    if (crashes === 5) await until(isDown, { what: 'the plugin to be given up' })
     else await restarted(client, crashes - 1)
   }
   t.is((await stateOf(client, 'havoc')).state, 'failed')
@@ -95,7 +92,7 @@ forEachServer(test, 'faults: after five crashes within a minute a plugin is give
 })
 
 forEachServer(test, 'faults: line breaks in what a plugin throws do not break the protocol', async (t, program) => {
-  await using server = await startServer({ server: program, plugins: [havoc], config })
+  await using server = await startServer({ server: program, plugins: [havoc] })
   const client = await server.client()
   await client.call('HAVOC.THROWLINES')
   // Its replies are told apart by their order: a surplus line would shift all that follow.
@@ -110,13 +107,13 @@ forEachServer(test, 'faults: line breaks in what a plugin throws do not break th
     t.deepEqual(replies.slice(1), ['a', 'b'])
     return String(replies[0]).includes('crashed')
   }
-  await until(crashed, { what: 'the crash to be told', timeoutMs: 20_000, intervalMs: 1 })
+  await until(crashed, { what: 'the crash to be told', intervalMs: 1 })
   t.log([...seen])
   await served(client, 'HAVOC.PING')
 })
 
 forEachServer(test, 'faults: a plugin that kills the whole host has it started again', async (t, program) => {
-  await using server = await startServer({ server: program, plugins: [ledger, havoc], config })
+  await using server = await startServer({ server: program, plugins: [ledger, havoc] })
   const client = await server.client()
   await using load = Load.start(server, { clients: count(t, 'clients', 12, 48) })
   for (const signal of ['SIGKILL', 'SIGABRT', 'SIGTERM']) {

@@ -100,7 +100,7 @@ export class RawPeer {
     type: T,
     matches: (message: Extract<ModuleMessage, { type: T }>) => boolean = () => true,
   ): Promise<Extract<ModuleMessage, { type: T }>> {
-    return until(() => this.all(type).find(matches), { what: `${type} of the module`, timeoutMs: 20_000 })
+    return until(() => this.all(type).find(matches), { what: `${type} of the module` })
   }
 
   /** Answers every INVOKE from now on, with the bytes of one RESP value. */
@@ -123,10 +123,10 @@ export class RawPeer {
   }
 
   /** Waits until the module has closed the connection. */
-  async closed(timeoutMs = 15_000): Promise<void> {
+  async closed(): Promise<void> {
     if (this.#hasEnded) this.socket.destroy()
     this.socket.on('end', () => this.socket.destroy())
-    await until(() => !this.isOpen, { what: 'the module to close the connection', timeoutMs })
+    await until(() => !this.isOpen, { what: 'the module to close the connection' })
   }
 
   end(): void {

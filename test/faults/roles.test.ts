@@ -10,7 +10,7 @@ async function hasRole(client: Redis, role: 'master' | 'slave'): Promise<void> {
     const text = await client.info('replication')
     return text.includes(`role:${role}`) && (role === 'master' || text.includes('master_link_status:up'))
   }
-  await until(is, { what: `the role ${role}`, timeoutMs: 30_000 })
+  await until(is, { what: `the role ${role}` })
 }
 
 /** Requests that nobody answers, guarded ones and ones that wait in their queue among them. */

@@ -22,21 +22,37 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** Starts `primaries` servers (3) and joins them by `redis-cli --cluster create`. */
+/** Starts `primaries` servers (3) and joins them. */
 export async function startCluster(options: StartServerOptions & { primaries?: number } = {}): Promise<TestCluster> {
   const nodes: TestServer[] = []
   try {
     for (let i = 0; i < (options.primaries ?? 3); i++) nodes.push(await startServer({ ...options, cluster: true }))
     const cluster = new TestCluster(nodes)
-    const addresses = nodes.map((node) => `127.0.0.1:${String(node.port)}`)
-    await nodes[0]?.cli('--cluster', 'create', ...addresses, '--cluster-yes')
-    for (const node of nodes) {
-      const isWhole = async (): Promise<boolean> => (await node.cli('cluster', 'info')).includes('cluster_state:ok')
-      await until(isWhole, { what: `${addresses.join(' ')} to be a whole cluster`, timeoutMs: 30_000 })
-    }
+    await join(nodes)
     return cluster
   } catch (err) {
     await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
     throw err
   }
+}
+
+/** Gives each node its slots and makes them known to each other; resolves when all of them know all. */
+async function join(nodes: readonly TestServer[]): Promise<void> {
+  const slots = 16_384
+  const first = (index: number): number => Math.floor((index * slots) / nodes.length)
+  for (const [index, node] of nodes.entries()) {
+    await node.cli('cluster', 'set-config-epoch', String(index + 1))
+    await node.cli('cluster', 'addslotsrange', String(first(index)), String(first(index + 1) - 1))
+    if (index > 0) await node.cli('cluster', 'meet', '127.0.0.1', String(nodes[0]?.port))
+  }
+  const signs = ['cluster_state:ok', `cluster_slots_ok:${String(slots)}`, `cluster_size:${String(nodes.length)}`]
+  for (const node of nodes) {
+    const knowsAll = async (): Promise<boolean> => {
+      const info = await node.cli('cluster', 'info')
+      return signs.every((sign) => info.includes(sign))
+    }
+    await until(knowsAll, { what: `port ${String(node.port)} to be in a whole cluster of ${String(nodes.length)}` })
+  }
+  // Nobody is to be given up because the machine is busy.
+  for (const node of nodes) await node.cli('config', 'set', 'cluster-node-timeout', '60000')
 }

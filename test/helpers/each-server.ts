@@ -11,6 +11,9 @@ export interface EachServerOptions {
   readonly product?: 'redis' | 'valkey'
 }
 
+/** For one test, from its last assertion on: more than a machine with far too much to do needs. */
+export const kTestMs = 180_000
+
 type Body<Context> = (t: ExecutionContext<Context>, server: ServerProgram) => Promise<void>
 
 /** Declares one test per server version, titled `title [redis-8.0.6]`. On failure the servers' logs are shown. */
@@ -25,6 +28,7 @@ export function forEachServer<Context>(
     if (options.before !== undefined && compareVersions(server.version, options.before) >= 0) continue
     if (options.product !== undefined && server.product !== options.product) continue
     test(`${title} [${server.name}]`, async (t) => {
+      t.timeout(kTestMs)
       await withServerLogs(t, () => body(t, server))
     })
   }

@@ -8,7 +8,7 @@ export async function untilInStep(primary: TestServer, replica: TestServer): Pro
     const offset = /master_repl_offset:(\d+)/.exec(one)?.[1]
     return other.includes('master_link_status:up') && offset === /slave_repl_offset:(\d+)/.exec(other)?.[1]
   }
-  await until(inStep, { what: 'the replica to have the offset of its primary', timeoutMs: 30_000 })
+  await until(inStep, { what: 'the replica to have the offset of its primary' })
 }
 
 /** What DEBUG DIGEST says of all keys and values. */

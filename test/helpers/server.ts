@@ -1,8 +1,7 @@
 // Real servers for tests: each on a free loopback port with an empty data folder, killed by its pid.
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { Redis, type RedisOptions } from 'ioredis'
 import { findServerTool } from '#lib/servers/catalogue.js'
@@ -15,10 +14,10 @@ import {
   type ServerExit,
 } from '#lib/servers/server-process.js'
 import type { ServerProgram } from '#lib/servers/server-version.js'
-import { buildGeneration } from '#lib/plugin/store.js'
 import { describePlugins, waitForPlugins } from '#lib/cli/started.js'
 import { ensureModule } from '#lib/setup/module-build.js'
 import { lastLines, run } from '#lib/setup/programs.js'
+import { installPlugins } from './built-plugins.js'
 import { anyServer } from './matrix.js'
 import { until } from './until.js'
 
@@ -29,6 +28,11 @@ export interface StartServerOptions {
   readonly plugins?: readonly string[]
   /** Further lines of redis.conf, after `loadmodule`. */
   readonly config?: Readonly<Record<string, string | number>> | readonly Directive[]
+  /**
+   * How long the server waits for plugins: as long as a machine with far too much to do may need, or as long as it does
+   * by default, for tests of those defaults. Default `patient`; single settings are in `config`.
+   */
+  readonly deadlines?: 'patient' | 'default'
   /** Append-only file, every write synced to disk. Default false; RDB saving is off unless configured. */
   readonly aof?: boolean
   /** False: do not wait until every plugin is active. Default true. */
@@ -44,6 +48,16 @@ export interface StartServerOptions {
   /** How long until it answers, in milliseconds. Default 30000. */
   readonly readyMs?: number
 }
+
+/**
+ * Transactions, scripts and clients with tracking wait 5 ms for a plugin by default, others 5 s: on a busy machine that
+ * would test the machine. Exported for servers that are given their own lines of the module (`module: false`).
+ */
+export const patience: readonly Directive[] = [
+  ['ferrite.sync-timeout', '1000'],
+  ['ferrite.sync-budget', '10000'],
+  ['ferrite.request-timeout', '60000'],
+]
 
 const live = new Set<TestServer>()
 // A worker that is ended in the middle of a test leaves no server behind.
@@ -119,11 +133,11 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Waits for a line of the log. */
-  async logged(pattern: RegExp | string, timeoutMs = 10_000): Promise<string> {
+  async logged(pattern: RegExp | string): Promise<string> {
     const matches = (line: string): boolean =>
       typeof pattern === 'string' ? line.includes(pattern) : pattern.test(line)
     const find = async (): Promise<string | undefined> => (await this.log()).split('\n').find(matches)
-    return await until(find, { what: `a log line with ${String(pattern)}`, timeoutMs })
+    return await until(find, { what: `a log line with ${String(pattern)}` })
   }
 
   /** Sends a signal by pid and does not wait. */
@@ -176,18 +190,10 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
   const folder = await mkdtemp(join(tmpdir(), 'ferrite-test-'))
   const pluginsDir = join(folder, 'ferrite', 'plugins')
   const stateDir = join(folder, 'ferrite', 'state')
-  await mkdir(join(pluginsDir, 'local'), { recursive: true })
+  await mkdir(pluginsDir, { recursive: true })
   await mkdir(stateDir, { recursive: true })
-  for (const source of options.plugins ?? []) {
-    if (!existsSync(source)) throw new Error(`plugin source ${source} does not exist`)
-    await symlink(source, join(pluginsDir, 'local', basename(source)))
-  }
-  const names: string[] = []
-  if ((options.plugins?.length ?? 0) > 0) {
-    const { plugins, problems } = await buildGeneration(pluginsDir, stateDir)
-    names.push(...plugins.map(({ name }) => name))
-    if (problems.length > 0) throw new Error(problems.map((one) => `${one.source}: ${one.error}`).join('\n'))
-  }
+  const sources = options.plugins ?? []
+  const names = sources.length === 0 ? [] : await installPlugins(sources, pluginsDir, stateDir)
   const directives = [...(await moduleDirectives(options, pluginsDir, stateDir)), ...serverDirectives(options)]
   const process = await startOnFreePort({ ...options, program, folder, directives }).catch(async (err: unknown) => {
     // The error carries the end of the log already.
@@ -242,7 +248,9 @@ function serverDirectives(options: StartServerOptions): readonly Directive[] {
     ? (options.config as readonly Directive[])
     : Object.entries(options.config ?? {}).map(([name, value]): Directive => [name, String(value)])
   const has = (name: string): boolean => given.some(([one]) => one === name)
+  const isPatient = options.module !== false && options.deadlines !== 'default'
   const defaults: readonly Directive[] = [
+    ...(isPatient ? patience : []),
     ['save', ''],
     ['enable-debug-command', 'yes'],
     // A crash is reported with its stack; testing all of the memory afterwards takes long and tells nothing here.
@@ -254,7 +262,8 @@ function serverDirectives(options: StartServerOptions): readonly Directive[] {
     ...(options.cluster === true
       ? ([
           ['cluster-enabled', 'yes'],
-          ['cluster-node-timeout', '5000'],
+          // For as long a node that was alone waits before it serves; startCluster makes it longer then.
+          ['cluster-node-timeout', '500'],
         ] as const)
       : []),
     ...(options.replicaOf === undefined ? [] : ([['replicaof', '127.0.0.1', String(options.replicaOf.port)]] as const)),
@@ -295,7 +304,7 @@ async function startOnFreePort(options: {
 }
 
 async function untilPluginsActive(server: TestServer, names: readonly string[]): Promise<void> {
-  const plugins = await waitForPlugins(await server.client(), names, 20_000)
+  const plugins = await waitForPlugins(await server.client(), names, 60_000)
   const wrong = plugins.filter((plugin) => plugin.state !== 'active')
   if (plugins.length > 0 && wrong.length === 0) return
   const states = describePlugins(plugins).join('\n')
@@ -308,7 +317,7 @@ async function untilReplicating(server: TestServer): Promise<void> {
   const client = await server.client()
   const linked = async (): Promise<boolean> => (await client.info('replication')).includes('master_link_status:up')
   try {
-    await until(linked, { what: 'the replica to be in step with its primary', timeoutMs: 30_000 })
+    await until(linked, { what: 'the replica to be in step with its primary' })
   } catch (err) {
     throw new Error(`the replica never got in step; its log ends with\n${lastLines(await server.log(), 100)}`, {
       cause: err,

@@ -2,16 +2,12 @@ import type { ExecutionContext, TestFn } from 'ava'
 import { tellingLines } from '#lib/servers/server-process.js'
 import { compareVersions, type ServerProgram } from '#lib/servers/server-version.js'
 import { startCluster, type TestCluster } from './cluster.js'
-import type { EachServerOptions } from './each-server.js'
+import { kTestMs, type EachServerOptions } from './each-server.js'
 import { servers } from './matrix.js'
 import { startServer, type StartServerOptions, type TestServer } from './server.js'
 
 /** Declares one test of what is shared, titled `title [redis-8.0.6]`. */
-export type DeclareTest<Shared> = (
-  title: string,
-  body: (t: ExecutionContext, shared: Shared) => Promise<void>,
-  timeoutMs?: number,
-) => void
+export type DeclareTest<Shared> = (title: string, body: (t: ExecutionContext, shared: Shared) => Promise<void>) => void
 
 type ShareOptions = Omit<StartServerOptions, 'server'> & EachServerOptions
 
@@ -79,9 +75,9 @@ function declareShared<Shared extends AsyncDisposable>(
   for (const program of servers()) {
     if (since !== undefined && compareVersions(program.version, since) < 0) continue
     if (product !== undefined && program.product !== product) continue
-    const it: DeclareTest<Shared> = (title, body, timeoutMs = 150_000) =>
+    const it: DeclareTest<Shared> = (title, body) =>
       test(`${title} [${program.name}]`, async (t) => {
-        t.timeout(timeoutMs)
+        t.timeout(kTestMs)
         const shared = await provide(program)
         await run(t, share.servers(shared), () => body(t, shared))
       })

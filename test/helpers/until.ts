@@ -1,9 +1,9 @@
 export interface UntilOptions {
   /** What is waited for, for the error. */
   readonly what?: string
-  /** Default 10000. */
+  /** Default 60000: what a machine with far too much to do may need, since only a failure waits for so long. */
   readonly timeoutMs?: number
-  /** Time between two looks; default 15. */
+  /** The longest time between two looks; the first follow sooner. Default 16. */
   readonly intervalMs?: number
 }
 
@@ -12,11 +12,12 @@ export interface UntilOptions {
  * not yet; what it threw last is the cause of the error after the deadline.
  */
 export async function until<T>(check: () => T | Promise<T>, options: UntilOptions = {}): Promise<NonNullable<T>> {
-  const timeoutMs = options.timeoutMs ?? 10_000
+  const timeoutMs = options.timeoutMs ?? 60_000
   const deadline = performance.now() + timeoutMs
   let cause: Error | undefined
   let last: T | undefined
-  do {
+  const intervalMs = options.intervalMs ?? 16
+  for (let pauseMs = 1; performance.now() < deadline; pauseMs = Math.min(2 * pauseMs, intervalMs)) {
     try {
       last = await check()
       cause = undefined
@@ -24,8 +25,8 @@ export async function until<T>(check: () => T | Promise<T>, options: UntilOption
     } catch (err) {
       cause = err instanceof Error ? err : new Error(String(err))
     }
-    await new Promise((resolve) => setTimeout(resolve, options.intervalMs ?? 15))
-  } while (performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
   const what = options.what ?? check.toString()
   const seen = cause === undefined ? `last result: ${String(last)}` : `it threw: ${cause.message}`
   throw new Error(`waited ${String(timeoutMs)} ms in vain for: ${what} (${seen})`, { cause })

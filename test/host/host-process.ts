@@ -58,7 +58,7 @@ export class HostProcess {
           .all('STATUS')
           .at(-1)
           ?.plugins.find((each) => each.plugin === plugin && each.state === state),
-      { what: `${plugin} ${state}`, timeoutMs: 30_000 },
+      { what: `${plugin} ${state}` },
     )
   }
 

@@ -98,7 +98,7 @@ export class ModulePeer {
     return until(
       () =>
         this.lanes.find((lane) => lane.isOpen && lane.kind === kind && (label === undefined || lane.label === label)),
-      { what: `a lane ${kind} ${label ?? ''}`, timeoutMs: 20_000 },
+      { what: `a lane ${kind} ${label ?? ''}` },
     )
   }
 
@@ -106,7 +106,6 @@ export class ModulePeer {
   serving(command: string): Promise<PeerLane> {
     return until(() => this.lanes.find((lane) => lane.isOpen && lane.codeOf(command) !== undefined), {
       what: `a lane that serves ${command}`,
-      timeoutMs: 20_000,
     })
   }
 
@@ -165,7 +164,7 @@ export class PeerLane {
     type: T,
     matches: (message: Extract<HostMessage, { type: T }>) => boolean = () => true,
   ): Promise<Extract<HostMessage, { type: T }>> {
-    return until(() => this.all(type).find(matches), { what: `${type} of the host`, timeoutMs: 20_000 })
+    return until(() => this.all(type).find(matches), { what: `${type} of the host` })
   }
 
   /** Sends messages with one write. */
@@ -191,7 +190,7 @@ export class PeerLane {
       db: options.db ?? 0,
       resp: options.resp ?? 3,
       now: options.now ?? Date.now(),
-      timeoutMs: options.timeoutMs ?? 5000,
+      timeoutMs: options.timeoutMs ?? 60_000,
       user: options.user ?? 'default',
       args: args.map((arg) => Buffer.from(arg as string)),
       reads: (options.reads ?? []).map(bytesOf),

@@ -2,10 +2,9 @@
 import { createConnection } from 'node:net'
 import test from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, messageOf, RawClient, shareServers, until } from '../helpers/index.js'
+import { fixturePlugin, messageOf, RawClient, shareServers, until, withSettings } from '../helpers/index.js'
 
 const plugins = ['slow', 'counters', 'caller'].map(fixturePlugin)
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
 
 async function untilWaiting(client: Redis, gate: string): Promise<void> {
   await until(async () => (await client.call('SLOW.WAITING', gate)) === 1, { what: `somebody to wait at ${gate}` })
@@ -22,7 +21,7 @@ async function untilEnded(client: Redis, gate: string): Promise<string> {
   return await until(find, { what: `ctx.signal to fire for ${gate}` })
 }
 
-shareServers(test, { plugins, config }, (it) => {
+shareServers(test, { plugins }, (it) => {
   it('CLIENT UNBLOCK: ends the wait with an error, and the plugin is told', async (t, server) => {
     const [waiter, other] = [await server.client(), await server.client()]
     const id = await waiter.client('ID')
@@ -94,18 +93,16 @@ shareServers(test, { plugins, config }, (it) => {
 
   it('timeout: ferrite.request-timeout is for commands without one of their own', async (t, server) => {
     const client = await server.client()
-    await client.config('SET', 'ferrite.request-timeout', '200')
-    t.regex(await messageOf(client.call('SLOW.WAIT', 'general')), /^TIMEOUT/)
-    await client.config('SET', 'ferrite.request-timeout', '5000')
+    const late = (): Promise<string> => messageOf(client.call('SLOW.WAIT', 'general'))
+    t.regex(await withSettings(client, { 'ferrite.request-timeout': 200 }, late), /^TIMEOUT/)
     await untilEnded(client, 'general')
     t.is(await inFlight(client), 0)
   })
 
   it('timeout: what a handler commits after it is not done', async (t, server) => {
     const client = await server.client()
-    await client.config('SET', 'ferrite.request-timeout', '200')
-    t.regex(await messageOf(client.call('SLOW.SET', 'k', 'late', 'too-late')), /^TIMEOUT/)
-    await client.config('SET', 'ferrite.request-timeout', '5000')
+    const late = (): Promise<string> => messageOf(client.call('SLOW.SET', 'k', 'late', 'too-late'))
+    t.regex(await withSettings(client, { 'ferrite.request-timeout': 200 }, late), /^TIMEOUT/)
     t.is(await client.call('SLOW.OPEN', 'too-late'), 1)
     t.is(await client.call('SLOW.WAITING', 'too-late'), 0)
     t.is(await client.exists('k'), 0)
@@ -216,12 +213,11 @@ shareServers(test, { plugins, config }, (it) => {
 
   it('tracking: one whose handler waits is given up, the client keeps no value', async (t, server) => {
     const other = await server.client()
-    await other.config('SET', 'ferrite.sync-timeout', '5')
     using tracker = await RawClient.connect(server.port, 3)
     await tracker.ask('CLIENT', 'TRACKING', 'ON')
     await other.set('k', '1')
-    t.regex(await tracker.text('SLOW.READ', 'k', 'tracked'), /^-TIMEOUT /)
-    await other.config('SET', 'ferrite.sync-timeout', '1000')
+    const late = (): Promise<string> => tracker.text('SLOW.READ', 'k', 'tracked')
+    t.regex(await withSettings(other, { 'ferrite.sync-timeout': 5 }, late), /^-TIMEOUT /)
     await until(async () => (await other.call('SLOW.OPEN', 'tracked')) === 1)
     t.is(await tracker.text('COUNTER.PEEK', 'k'), ':1\r\n')
   })

@@ -70,7 +70,6 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
 
   it('calls: in a transaction they have the rights of the caller too', async (t, server) => {
     const admin = await server.client()
-    await admin.config('SET', 'ferrite.sync-timeout', 1000, 'ferrite.sync-budget', 1000)
     await admin.acl('SETUSER', 'worker', 'on', '>pass', '~mine:*', '+@all')
     const worker = await server.client({ username: 'worker', password: 'pass' })
     const replies = await worker
@@ -85,7 +84,6 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
 
   it('calls: ctx.asPlugin has the rights of the plugin and no others', async (t, server) => {
     const admin = await server.client()
-    await admin.config('SET', 'ferrite.sync-timeout', 1000, 'ferrite.sync-budget', 1000)
     await admin.acl('SETUSER', 'worker', 'on', '>pass', '~nothing', '+@all')
     const worker = await server.client({ username: 'worker', password: 'pass' })
     t.is(await worker.call('CALLER.ASPLUGIN', 'SET', 'plugin:k', 'v'), 'OK')

@@ -7,7 +7,7 @@ import { fixturePlugin, messageOf, RawClient, shareServers, until } from '../hel
 
 const isLong = process.env['FERRITE_LONG'] === '1'
 const plugins = ['types', 'arguments', 'counters', 'slow'].map(fixturePlugin)
-const config = { 'ferrite.request-timeout': 120_000, 'ferrite.max-inflight': 100_000, maxclients: 20_000 }
+const config = { 'ferrite.max-inflight': 100_000, maxclients: 20_000 }
 
 const binary = Buffer.from([0, 0xff, 0xfe, 13, 10, 0x80, 0xc3, 0x28])
 const size = 64 * 10 ** 6

@@ -14,7 +14,6 @@ import {
 } from '../helpers/index.js'
 
 const plugins = ['counters', 'slow', 'caller'].map(fixturePlugin)
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 1000 }
 
 /** What follows a marker in the append-only file, without SELECT. */
 async function aofSince(folder: string, marker: string): Promise<readonly string[]> {
@@ -26,7 +25,7 @@ async function aofSince(folder: string, marker: string): Promise<readonly string
     .map((words) => words.join(' '))
 }
 
-shareServers(test, { plugins, config, aof: true }, (it) => {
+shareServers(test, { plugins, aof: true }, (it) => {
   it('commit: the reply of a committed command is the reply', async (t, server) => {
     const client = await server.client()
     t.is(await client.call('COUNTER.INCR', 'k'), 1)

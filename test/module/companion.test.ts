@@ -5,7 +5,7 @@ import test from 'ava'
 import type { Directive } from '#lib/servers/server-process.js'
 import { ensureModule } from '#lib/setup/module-build.js'
 import { RawPeer } from '../faults/raw-peer.js'
-import { fixturePlugin, forEachServer, messageOf, startServer, type TestServer } from '../helpers/index.js'
+import { fixturePlugin, forEachServer, messageOf, patience, startServer, type TestServer } from '../helpers/index.js'
 
 async function builtModules(): Promise<{ readonly ferrite: string; readonly companion: string }> {
   const ferrite = process.env['FERRITE_MODULE'] ?? (await ensureModule(() => undefined)).path
@@ -24,6 +24,7 @@ async function start(
     ['ferrite.plugins-dir', 'ferrite/plugins'],
     ['ferrite.state-dir', 'ferrite/state'],
     ['ferrite.host-mode', 'external'],
+    ...patience,
     ...more,
   ]
   const its: readonly Directive[] = [['loadmodule', companion, 'counters', 'ferrite/state', '1']]

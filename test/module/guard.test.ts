@@ -5,8 +5,6 @@ import { example, fixturePlugin, shareServers, until, type TestServer } from '..
 
 const isLong = process.env['FERRITE_LONG'] === '1'
 const plugins = [...['counters', 'slow'].map(fixturePlugin), example('rate-limiter')]
-// The last run of a guarded command waits on the server's thread: what a busy machine makes of 5 ms is not the matter here.
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000, 'ferrite.request-timeout': 60_000 }
 
 async function clientsOf(server: TestServer, count: number): Promise<readonly Redis[]> {
   return await Promise.all(Array.from({ length: count }, () => server.client()))
@@ -60,7 +58,7 @@ function meanwhile(body: () => Promise<unknown>): { stop: () => Promise<number> 
 const numbersTo = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n + 1)
 const ascending = (values: readonly unknown[]): readonly number[] => values.map(Number).sort((a, b) => a - b)
 
-shareServers(test, { plugins, config }, (it) => {
+shareServers(test, { plugins }, (it) => {
   const times = isLong ? 1000 : 40
 
   it('guard: 50 clients on one hot key through a limiter: exactly the limit is allowed', async (t, server) => {

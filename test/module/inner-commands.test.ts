@@ -1,7 +1,15 @@
 // Whatever a plugin calls, the server lives and its replica stays the same as it.
 import test, { type ExecutionContext } from 'ava'
 import type { Redis } from 'ioredis'
-import { digest, fixturePlugin, forEachServer, startServer, untilInStep, type TestServer } from '../helpers/index.js'
+import {
+  digest,
+  fixturePlugin,
+  forEachServer,
+  startCluster,
+  startServer,
+  untilInStep,
+  type TestServer,
+} from '../helpers/index.js'
 
 interface ServerCommand {
   /** The command, and the subcommand if it is one. */
@@ -69,14 +77,11 @@ async function tryAll(t: ExecutionContext, primary: TestServer, way: string, ask
   t.log(`${way}: ${String(commands.length)} commands: ${outcomes(counts)}`)
 }
 
-// Late answers of a busy machine would leave commands untried.
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 1000 }
-
 forEachServer(test, 'calls: server and replica survive every command that a plugin can call', async (t, program) => {
   t.timeout(600_000)
   const plugins = [fixturePlugin('caller')]
   // What is written survives the end of the process without being synced.
-  const options = { server: program, plugins, aof: true, config: { ...config, appendfsync: 'no' } }
+  const options = { server: program, plugins, aof: true, config: { appendfsync: 'no' } }
   await using primary = await startServer(options)
   await using replica = await startServer({ server: program, replicaOf: primary })
   for (const [way, ask] of Object.entries(ways)) {
@@ -92,8 +97,7 @@ forEachServer(test, 'calls: server and replica survive every command that a plug
 
 forEachServer(test, 'calls: the server survives every command in cluster mode', async (t, program) => {
   t.timeout(600_000)
-  await using server = await startServer({ server: program, plugins: [fixturePlugin('caller')], cluster: true, config })
-  await server.cli('cluster', 'addslotsrange', '0', '16383')
-  for (const [way, ask] of Object.entries(ways)) await tryAll(t, server, way, ask)
+  await using cluster = await startCluster({ server: program, plugins: [fixturePlugin('caller')], primaries: 1 })
+  for (const server of cluster.nodes) for (const [way, ask] of Object.entries(ways)) await tryAll(t, server, way, ask)
   t.pass()
 })

@@ -8,11 +8,7 @@ import type { Directive } from '#lib/servers/server-process.js'
 import { RawPeer } from '../faults/raw-peer.js'
 import { fixturePlugin, forEachServer, messageOf, startServer, until, type TestServer } from '../helpers/index.js'
 
-const external: readonly Directive[] = [
-  ['ferrite.host-mode', 'external'],
-  ['ferrite.sync-timeout', '1000'],
-  ['ferrite.sync-budget', '5000'],
-]
+const external: Directive = ['ferrite.host-mode', 'external']
 
 function startExternal(
   program: TestServer['program'],
@@ -20,7 +16,7 @@ function startExternal(
   aof = false,
 ): Promise<TestServer> {
   const plugins = [fixturePlugin('counters')]
-  return startServer({ server: program, plugins, waitForPlugins: false, aof, config: [...external, ...more] })
+  return startServer({ server: program, plugins, waitForPlugins: false, aof, config: [external, ...more] })
 }
 
 const add = (client: Redis, by: string): Promise<string> => messageOf(client.call('COUNTER.ADD', 'n', by))
@@ -187,7 +183,7 @@ forEachServer(
     await inFigures(server, 'queued_bytes', (bytes) => bytes > mib && bytes < 2 * mib)
     for (let id = 101; id <= 110; id++) peer.send({ ...call, id, commands: [['ECHO', 'y'.repeat(mib / 4)]] })
     peer.resume()
-    await until(() => peer.all('CALL_RESULT').length === 110, { what: 'an answer to every call', timeoutMs: 20_000 })
+    await until(() => peer.all('CALL_RESULT').length === 110, { what: 'an answer to every call' })
     const results = peer.all('CALL_RESULT')
     t.is(results.filter(({ id, refused }) => Number(id) <= 100 && refused).length, 0)
     t.regex(String(results.find(({ refused }) => refused)?.values[0]), /^-OVERLOADED /)

@@ -3,8 +3,6 @@ import test from 'ava'
 import type { Redis } from 'ioredis'
 import { fixturePlugin, shareServers, until } from '../helpers/index.js'
 
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
-
 const messageOf = async (promise: Promise<unknown>): Promise<string> => {
   try {
     return `no error but ${JSON.stringify(await promise)}`
@@ -23,7 +21,7 @@ async function inTransaction(client: Redis, ...words: readonly string[]): Promis
   return replies?.[0]?.[0]?.message ?? replies?.[0]?.[1]
 }
 
-shareServers(test, { plugins: [fixturePlugin('nester')], config }, (it) => {
+shareServers(test, { plugins: [fixturePlugin('nester')] }, (it) => {
   it('nesting: a handler in MULTI reads through a command of its own lane, many times', async (t, server) => {
     const client = await server.client()
     const times = 40
@@ -57,6 +55,6 @@ shareServers(test, { plugins: [fixturePlugin('nester')], config }, (it) => {
     t.regex(await messageOf(client.call('NEST.CALL', 'NEST.EXIT')), /^UNAVAILABLE/)
     const answers = async (): Promise<boolean> =>
       (await messageOf(client.call('NEST.VALUE', 'k', 'v'))) === 'no error but "v"'
-    await until(answers, { what: 'the plugin is there again', timeoutMs: 30_000 })
+    await until(answers, { what: 'the plugin is there again' })
   })
 })

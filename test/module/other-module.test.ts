@@ -14,7 +14,6 @@ import {
 
 const modules = [await testModule('calling')]
 const plugins = ['counters', 'caller', 'slow', 'types'].map(fixturePlugin)
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
 const ways = ['now', 'timer', 'thread', 'detached'] as const
 
 /** The bytes of the reply that RM_Call gave, or the errno. */
@@ -44,7 +43,7 @@ async function assertIdle(t: ExecutionContext, server: TestServer): Promise<void
   t.is(server.exit, undefined)
 }
 
-shareServers(test, { plugins, modules, config, aof: true }, (it, program) => {
+shareServers(test, { plugins, modules, aof: true }, (it, program) => {
   for (const way of ways) {
     it(`other module: 'sync' answers and 'refuse' refuses, called from ${way}`, async (t, server) => {
       const client = await server.client()

@@ -38,7 +38,7 @@ forEachServer(
     const client = await primary.client()
     await untilTicked(client, 'every')
     await client.replicaof('127.0.0.1', other.port)
-    await until(async () => (await client.info('replication')).includes('master_link_status:up'), { timeoutMs: 30_000 })
+    await until(async () => (await client.info('replication')).includes('master_link_status:up'))
     const stopped = await counts(client)
     // The other timer shows that time has passed.
     await untilTicked(client, 'everywhere', 10)

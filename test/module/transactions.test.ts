@@ -1,11 +1,9 @@
 // MULTI, WATCH and scripts: where a client cannot be blocked, the server's thread waits for the plugin.
 import test from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, messageOf, RawClient, shareServers, until } from '../helpers/index.js'
+import { fixturePlugin, messageOf, RawClient, shareServers, until, withSettings } from '../helpers/index.js'
 
 const plugins = ['counters', 'caller', 'slow'].map(fixturePlugin)
-// On a machine with little to give, 5 ms for the waits are not always enough; tests of the deadline set their own.
-const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 5000 }
 
 /** A call in a script, as the client wrote it. */
 const script = (words: number): string =>
@@ -16,7 +14,7 @@ async function loadFunction(client: Redis, body: string, flags = ''): Promise<vo
   await client.call('FUNCTION', 'LOAD', 'REPLACE', code)
 }
 
-shareServers(test, { plugins, config: patient, aof: true }, (it) => {
+shareServers(test, { plugins, aof: true }, (it) => {
   it('MULTI: plugin commands and native ones answer in their order', async (t, server) => {
     const client = await server.client()
     const replies = await client
@@ -214,9 +212,7 @@ shareServers(test, { plugins, config: patient, aof: true }, (it) => {
   })
 })
 
-const hasty = { 'ferrite.sync-timeout': 5, 'ferrite.sync-budget': 20 }
-
-shareServers(test, { plugins, config: hasty }, (it) => {
+shareServers(test, { plugins, deadlines: 'default' }, (it) => {
   it('deadline: a handler that blocks 50 ms in MULTI is given up quickly, the server goes on', async (t, server) => {
     const [client, other] = [await server.client(), await server.client()]
     const replies = client.multi().set('before', 1).call('SLOW.BUSYSET', 'k', '50').set('after', 1).exec()
@@ -269,13 +265,14 @@ shareServers(test, { plugins, config: hasty }, (it) => {
     t.pass()
   })
 
+  const tight = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 40 }
+
   it('budget: an EXEC spends no more than ferrite.sync-budget on plugins', async (t, server) => {
     const client = await server.client()
-    await client.config('SET', 'ferrite.sync-timeout', 1000, 'ferrite.sync-budget', 40)
     const multi = client.multi()
     for (let n = 0; n < 20; n++) multi.call('SLOW.BUSY', '10')
-    const messages = ((await multi.exec()) ?? []).map(([error, reply]) => error?.message ?? String(reply))
-    await client.config('SET', 'ferrite.sync-timeout', 5, 'ferrite.sync-budget', 20)
+    const replies = (await withSettings(client, tight, () => multi.exec())) ?? []
+    const messages = replies.map(([error, reply]) => error?.message ?? String(reply))
     const served = messages.filter((message) => message === 'OK').length
     t.true(served <= 4, messages.join('; '))
     t.regex(messages.at(-1) ?? '', /ferrite\.sync-budget is used up|missed a deadline/)
@@ -285,11 +282,9 @@ shareServers(test, { plugins, config: hasty }, (it) => {
 
   it('budget: it is one for all the plugin calls of a script', async (t, server) => {
     const client = await server.client()
-    await client.config('SET', 'ferrite.sync-timeout', 1000, 'ferrite.sync-budget', 40)
     const code =
       "local errors = 0 for i = 1, 20 do local r = redis.pcall('SLOW.BUSY', '10') if type(r) == 'table' and r.err then errors = errors + 1 end end return errors"
-    const errors = Number(await client.eval(code, 0))
-    await client.config('SET', 'ferrite.sync-timeout', 5, 'ferrite.sync-budget', 20)
+    const errors = Number(await withSettings(client, tight, () => client.eval(code, 0)))
     t.true(errors >= 16, `${String(errors)} of 20 calls failed`)
   })
 })

@@ -126,7 +126,7 @@ test('package: installed from its tarball, in an empty home, it builds a module 
       const reply = (await client.call('FERRITE.PING')) as readonly unknown[]
       return reply.length > 0 ? reply : undefined
     },
-    { what: 'the host to connect', timeoutMs: 30_000 },
+    { what: 'the host to connect' },
   )
   t.regex(String(lanes[0]), /^\d+:control$/)
   t.is(typeof lanes[1], 'number')
