@@ -1,43 +1,92 @@
-// Runs ava and counts: its TAP is turned into one line a test, failures with their details.
+// Runs ava and counts. Test files run side by side, each in an ava of its own: one that hangs is ended with all that it
+// has started, and the others go on.
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { rootFolder } from './library.mjs'
 import { node } from './sources.mjs'
+import { TapPrinter } from './tap-printer.mjs'
 
-/** Resolves to the numbers of passed and failed tests; skipped ones are printed and count as neither. */
+/** Much of a test's time is waiting: one more than there are processors keeps them busy. */
+const mostAtOnce = Math.min(8, availableParallelism() + 1)
+/** No test ends for so long: that file hangs. A test has limits of its own, which are shorter. */
+const silentMs = process.env.FERRITE_LONG === '1' ? 4_000_000 : 400_000
+
+/**
+ * Resolves to the numbers of passed and failed tests; skipped ones are printed and count as neither.
+ *
+ * @param args for ava. Without any, all files run side by side, and so do several files that are named
+ */
 export async function runAva(args) {
-  const child = spawn(process.execPath, [node('ava/entrypoints/cli.mjs'), '--tap', ...args], {
-    cwd: rootFolder,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve(code ?? -1))
-  })
   const count = { passed: 0, failed: 0, skipped: 0 }
-  for await (const line of createInterface({ input: child.stdout })) {
-    const text = present(line, count)
-    if (text !== undefined) console.log(text)
+  const jobs = jobsOf(args)
+  const running = new Set()
+  const stop = (signal) => {
+    jobs.length = 0
+    for (const child of running) killGroup(child, signal)
   }
-  const code = await ended
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, stop)
+  const work = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await runJob(job, running, count)
+  }
+  await Promise.all(Array.from({ length: mostAtOnce }, work))
+  for (const signal of signals) process.off(signal, stop)
   if (count.skipped > 0) console.log(`${count.skipped} skipped`)
-  // No tests at all, or a crash of ava itself, is a failure too.
-  if (code !== 0 && count.failed === 0) {
-    console.log(`not ok - ava ended with status ${code} without naming a failed test`)
-    count.failed = 1
-  }
   return count
 }
 
-function present(line, count) {
-  const match = /^(not ok|ok) \d+ - (.*?)( # (SKIP|TODO).*)?$/.exec(line)
-  if (match === null) return /^(TAP version|1\.\.\d|# (tests|pass|fail|skip) |# \S|#?$)/.test(line) ? undefined : line
-  const [, verdict, title, , directive] = match
-  if (directive !== undefined) {
-    count.skipped++
-    return `skipped - ${title}`
+/** What each ava is to do: its arguments, and what stands before the titles of its tests. */
+function jobsOf(args) {
+  if (!args.every((word) => /^[^!*-][^*]*\.test\.ts$/.test(word))) return [{ name: 'ava', prefix: '', args }]
+  const files = args.length === 0 ? allTestFiles() : args
+  return files.map((file) => {
+    const parts = file.replace(/^(.*\/)?test\/|\.test\.ts$/g, '').split('/')
+    return { name: file, prefix: parts.map((part) => `${part} › `).join(''), args: [file] }
+  })
+}
+
+function allTestFiles() {
+  const paths = readdirSync(join(rootFolder, 'test'), { recursive: true })
+  return paths
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => `test/${path}`)
+    .sort()
+}
+
+async function runJob({ name, prefix, args }, running, count) {
+  const child = spawn(process.execPath, [node('ava/entrypoints/cli.mjs'), '--tap', ...args], {
+    cwd: rootFolder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // a process group, which the servers of its tests belong to
+  })
+  running.add(child)
+  const printer = new TapPrinter(prefix, count)
+  let isSilent = false
+  const silence = setTimeout(() => {
+    isSilent = true
+    killGroup(child, 'SIGKILL')
+  }, silentMs)
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    if (printer.write(text)) silence.refresh()
+  })
+  const status = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(signal ?? code))
+  })
+  clearTimeout(silence)
+  running.delete(child)
+  printer.end()
+  if (isSilent) printer.fail(`${name}: no test has ended for ${silentMs / 1000} s since ${printer.last}; it was killed`)
+  else if (status !== 0 && printer.failed === 0)
+    printer.fail(`${name}: ava ended with ${status} after ${printer.last} without naming a failed test`)
+}
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal)
+  } catch (err) {
+    if (err.code !== 'ESRCH') throw err
   }
-  if (verdict === 'ok') count.passed++
-  else count.failed++
-  return `${verdict} - ${title}`
 }

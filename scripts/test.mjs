@@ -2,7 +2,7 @@
 // `N passed, N failed`. --long runs the long checks in full (FERRITE_LONG=1 in the tests).
 // --sanitize runs ava with the module under AddressSanitizer and UBSan, on the servers that can be run so.
 // --valgrind runs ava with the servers under valgrind, where that can be.
-// Without --long, of each version that the matrix names the newest server is taken.
+// Without --long, the newest servers of certain versions are taken (`newestOf`).
 // FERRITE_SERVERS=redis-8.0,valkey-9 narrows the servers. With CI=true the versions that must have run are demanded.
 import { buildLibrary, buildTests, root } from './library.mjs'
 import { runAva } from './run-ava.mjs'
@@ -12,6 +12,8 @@ import { valgrindEnvironment, valgrindServers } from './valgrind-servers.mjs'
 
 const say = (line) => console.error(`ferrite: ${line}`)
 const mandatory = ['redis-7.0', 'redis-8', 'valkey-9']
+/** One server of each of these. */
+const newestOf = ['redis-7.0', 'redis-8.0', 'redis-8', 'valkey-8', 'valkey-9']
 const given = process.argv.slice(2)
 const isLong = given.includes('--long')
 if (isLong) process.env.FERRITE_LONG = '1'
@@ -37,12 +39,10 @@ async function prepare() {
   if (!(await buildTests())) add({ passed: 0, failed: 1 })
 }
 
-/**
- * The newest of each version that the matrix names; --long takes all that are there. Sets FERRITE_SERVERS for the tests.
- */
+/** Sets FERRITE_SERVERS for the tests. */
 function chooseServers(servers, narrowServers) {
   if (isLong || process.env.FERRITE_SERVERS !== undefined) return
-  const newest = ['redis-7.0', 'redis-8.0', 'redis-8', 'valkey-8', 'valkey-9'].flatMap((version) =>
+  const newest = newestOf.flatMap((version) =>
     narrowServers(servers, [version])
       .sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }))
       .slice(-1),
