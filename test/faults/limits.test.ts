@@ -113,7 +113,7 @@ forEachServer(test, 'faults: beyond max-inflight commands are OVERLOADED', async
   await using server = await startServer({ server: program, plugins: [ledger], config: { 'ferrite.max-inflight': 10 } })
   const client = await server.client()
   const clients = await Promise.all(Array.from({ length: 14 }, () => server.client()))
-  const replies = clients.map((one) => one.call('LEDGER.SLOW', 'k', 'x', '1500').catch((err: unknown) => String(err)))
+  const replies = clients.map((one) => one.call('LEDGER.SLOW', 'k', 'x', '3000').catch((err: unknown) => String(err)))
   await until(async () => (await figure(client, 'inflight')) === 10, { what: 'ten requests in flight' })
   const texts = (await Promise.all(replies)).filter((reply) => typeof reply === 'string')
   t.is(texts.length, 4)

@@ -220,7 +220,7 @@ shareServers(test, { plugins, config }, (it) => {
     const [busy, first, second] = [await server.client(), await server.client(), await server.client()]
     await first.config('SET', 'ferrite.lane-buffer', '1mb')
     const gate = 'x'.repeat(2 * 2 ** 20)
-    const done = busy.call('SLOW.BUSY', '1000')
+    const done = busy.call('SLOW.BUSY', '3000')
     await until(async () => (await first.info('ferrite')).includes('ferrite_inflight:1'))
     const waits = first.call('SLOW.WAIT', gate)
     await until(async () => Number(/ferrite_queued_bytes:(\d+)/.exec(await second.info('ferrite'))?.[1]) > 2 ** 20)
