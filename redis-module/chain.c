@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "blocked.h"
+#include "caller.h"
 #include "capacity.h"
 #include "cluster.h"
 #include "deadline.h"
@@ -279,58 +280,78 @@ void chain_finish(RedisModuleCtx *ctx, Request *request) {
     }
 }
 
-/* ===== The beginning ===== */
+/* ===== While the main thread waits ===== */
 
-void chain_start(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
-    Command *hooks[HOOKS_MAX];
-    uint64_t client_id = RedisModule_GetClientId(ctx);
-    RedisModuleString *user = RedisModule_GetClientUserNameById(ctx, client_id);
-    HookSubject subject = {.argv = argv,
-                           .argc = argc,
-                           .user = user ? RedisModule_StringPtrLen(user, NULL) : "",
-                           .db = RedisModule_GetSelectedDb(ctx)};
-    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
-    Request *request = make(hooks, facts ? hooks_match(facts, &subject, hooks) : 0, argv, argc);
-    request->client_id = client_id;
-    request->user = user;
-    request->db = subject.db;
-    int flags = RedisModule_GetContextFlags(ctx);
-    request->resp = flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2;
-    bool no_blocking =
-        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
-    if (no_blocking) {
-        RedisModule_ReplyWithError(ctx, "ERR hooks cannot be asked here"); /* cannot be: the filter has looked */
-        request_release(request);
-    } else if (ask_next(request)) {
-        blocked_start(ctx, request);
-    } else {
-        chain_finish(ctx, request);
-        request_release(request);
+static bool ask_now(RedisModuleCtx *ctx, Request *request, Command *hook, char *error) {
+    if (!can_be_asked(request, hook, error)) return false;
+    turn_to(request, hook);
+    if (!sync_ask(ctx, request, request->arguments.values, request->arguments.count, error)) return false;
+    if (!request->failure) return true;
+    snprintf(error, CALL_ERROR_SIZE, "%s", request->failure);
+    return false;
+}
+
+static bool deny(Request *request, Command *hook) {
+    char text[CALL_ERROR_SIZE];
+    hook->refused++;
+    snprintf(text, sizeof(text), "DENIED %s: not in transactions, in scripts, or with client tracking", hook->name);
+    request->failure = memory_copy_string(text, strlen(text));
+    request->chain->end = CHAIN_ANSWERS;
+    return false;
+}
+
+static void ask_all_now(RedisModuleCtx *ctx, Request *request) {
+    Chain *chain = request->chain;
+    bool goes_on = true;
+    while (goes_on && chain->at < chain->count) {
+        char error[CALL_ERROR_SIZE];
+        Command *hook = chain->hooks[chain->at];
+        HookTransaction transaction = hook->hook ? hook->hook->transaction : HOOK_ALLOW;
+        if (transaction == HOOK_ALLOW)
+            chain->at++;
+        else if (transaction == HOOK_DENY)
+            goes_on = deny(request, hook);
+        else
+            goes_on =
+                ask_now(ctx, request, hook, error) ? take_verdict(request) : goes_on_without(request, hook, error);
     }
 }
 
 Request *chain_ask_now(Command **hooks, int count, const HookSubject *subject, const ChainCaller *caller) {
     Request *request = make(hooks, count, subject->argv, subject->argc);
-    Chain *chain = request->chain;
     request->client_id = caller->client_id;
     request->user = caller->user;
     if (caller->user) RedisModule_RetainString(NULL, caller->user);
     request->db = caller->db;
     request->resp = (uint8_t)caller->resp;
     request->invoke_flags = caller->invoke_flags;
-    while (chain->at < chain->count) {
-        char error[CALL_ERROR_SIZE];
-        Command *hook = chain->hooks[chain->at];
-        bool asked = can_be_asked(request, hook, error);
-        if (asked) {
-            turn_to(request, hook);
-            asked = sync_ask(NULL, request, request->arguments.values, request->arguments.count, error);
-        }
-        if (asked && request->failure) {
-            snprintf(error, sizeof(error), "%s", request->failure);
-            asked = false;
-        }
-        if (!(asked ? take_verdict(request) : goes_on_without(request, hook, error))) break;
-    }
+    ask_all_now(NULL, request);
     return request;
+}
+
+/* ===== The beginning ===== */
+
+void chain_start(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    Command *hooks[HOOKS_MAX];
+    RedisModuleString *user = caller_user(ctx);
+    HookSubject subject = {.argv = argv,
+                           .argc = argc,
+                           .user = user ? RedisModule_StringPtrLen(user, NULL) : "",
+                           .db = RedisModule_GetSelectedDb(ctx)};
+    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
+    Request *request = make(hooks, facts ? hooks_match(facts, &subject, hooks) : 0, argv, argc);
+    request->client_id = RedisModule_GetClientId(ctx);
+    request->user = user;
+    request->db = subject.db;
+    int flags = RedisModule_GetContextFlags(ctx);
+    request->resp = flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2;
+    bool no_blocking =
+        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
+    if (!no_blocking && ask_next(request)) {
+        blocked_start(ctx, request);
+        return;
+    }
+    if (no_blocking) ask_all_now(ctx, request); /* another module's call, whose client the filter took for somebody's */
+    chain_finish(ctx, request);
+    request_release(request);
 }

@@ -173,31 +173,19 @@ static void answer_error(const Seen *seen, const char *code_and_text) {
 
 /* ===== Asking at once ===== */
 
-/* Leaves those that are asked; false when one denies without being asked. */
-static bool choose(const Seen *seen, Command **hooks, int *count) {
-    int kept = 0;
-    for (int i = 0; i < *count; i++) {
-        char error[CALL_ERROR_SIZE];
-        const RouteHook *hook = hooks[i]->hook;
-        if (!seen->logged_in) {
-            if (hook->allow_on_failure) continue;
-            snprintf(error, sizeof(error),
-                     "UNAVAILABLE %s cannot be asked: it is not known whether user 'default' has logged in, use a "
-                     "named user; the command was not run",
-                     hooks[i]->name);
-        } else if (hook->transaction == HOOK_DENY) {
-            snprintf(error, sizeof(error), "DENIED %s: not in transactions, in scripts, or with client tracking",
-                     hooks[i]->name);
-        } else {
-            if (hook->transaction == HOOK_SYNC) hooks[kept++] = hooks[i];
-            continue;
-        }
-        hooks[i]->refused++;
+/* A client that may not have logged in: no plugin hears of it. Fail-closed hooks deny. */
+static void deny_stranger(const Seen *seen, Command **hooks, int count) {
+    char error[CALL_ERROR_SIZE];
+    for (int i = 0; i < count; i++) {
+        if (hooks[i]->hook->allow_on_failure) continue;
+        hooks[i]->failed++;
+        snprintf(error, sizeof(error),
+                 "UNAVAILABLE %s cannot be asked: it is not known whether user 'default' has logged in, use a named "
+                 "user; the command was not run",
+                 hooks[i]->name);
         answer_error(seen, error);
-        return false;
+        return;
     }
-    *count = kept;
-    return true;
 }
 
 static void apply(const Seen *seen, Request *request) {
@@ -215,7 +203,10 @@ static void apply(const Seen *seen, Request *request) {
 }
 
 static void ask_now(const Seen *seen, const HookSubject *subject, Command **hooks, int count) {
-    if (!choose(seen, hooks, &count) || count == 0) return;
+    if (!seen->logged_in) {
+        deny_stranger(seen, hooks, count);
+        return;
+    }
     ChainCaller caller = {.client_id = seen->client_id, .user = seen->user, .db = seen->db, .resp = seen->resp};
     if (seen->in_multi) caller.invoke_flags |= INVOKE_MULTI;
     if (!seen->is_client) caller.invoke_flags |= INVOKE_SCRIPT;

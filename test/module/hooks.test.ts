@@ -2,7 +2,17 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, forEachServer, messageOf, shareServers, startServer, until } from '../helpers/index.js'
+import {
+  fixturePlugin,
+  forEachServer,
+  messageOf,
+  shareServers,
+  startServer,
+  testModule,
+  until,
+} from '../helpers/index.js'
+
+const modules = [await testModule('calling')]
 
 const plugins = [fixturePlugin('guards')]
 const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
@@ -30,7 +40,7 @@ async function seen(client: Redis): Promise<unknown> {
   return await client.call('GUARDS.SEEN')
 }
 
-shareServers(test, { plugins, config, since: '7.2' }, (it) => {
+shareServers(test, { plugins, modules, config, since: '7.2' }, (it) => {
   it('continue: the command runs as without a hook', async (t, server) => {
     const client = await server.client()
     t.is(await client.set('user:1', 'short', 'EX', '100'), 'OK')
@@ -148,6 +158,19 @@ shareServers(test, { plugins, config, since: '7.2' }, (it) => {
     const guarded = "return redis.pcall('SET', KEYS[1], ARGV[1])['err']"
     t.regex(String(await client.eval(guarded, 1, 'user:s', 'far too long')), /TOOBIG user too large/)
   })
+
+  for (const way of ['now', 'timer', 'thread', 'detached']) {
+    it(`other modules: their calls are hooked too, from ${way}`, async (t, server) => {
+      const client = await server.client()
+      const run = async (...words: string[]): Promise<string> =>
+        String(await client.call('CALLING.RUN', way, '!E', ...words))
+      t.is(await run('SET', 'user:o', 'short'), '+OK\r\n')
+      t.regex(await run('SET', 'user:o', 'far too long'), /^-TOOBIG user too large/)
+      t.is(await run('SET', 'upper:o', 'abc'), '+OK\r\n')
+      t.is(await client.get('user:o'), 'short')
+      t.is(await client.get('upper:o'), 'ABC!')
+    })
+  }
 
   it('commands that a module cannot run in their place are asked about while the server waits', async (t, server) => {
     const client = await server.client()
