@@ -27,7 +27,7 @@ static const FrameLayout layouts[] = {
     {FRAME_ROUTES, SENT_BY_HOST, 0, 0, 0, ""},
     {FRAME_ROUTES_READ, SENT_BY_MODULE, 0, 0, 0, "[ss]"},
     {FRAME_INVOKE, SENT_BY_MODULE, 127, 0, 0xffff, "841(3)84s[s][v]"},
-    {FRAME_RESULT, SENT_BY_HOST, 6, 0, 3, NULL}, /* its flags decide */
+    {FRAME_RESULT, SENT_BY_HOST, 6, 0, OUTCOME_REWRITE, NULL}, /* its flags decide */
     {FRAME_CANCEL, SENT_BY_MODULE, 0, 1, 4, ""},
     {FRAME_CALL, SENT_BY_HOST, 7, 0, 0, "8s4{{s}}"},
     {FRAME_CALL_RESULT, SENT_BY_MODULE, 0, 0, 1, "[v]"},
@@ -119,7 +119,8 @@ static void copy_result(Copy *copy, const Frame *frame) {
     }
     if (frame->flags & RESULT_HAS_ASSUMED) copy_list(copy, "[v]");
     if (copy->reader.failed) return;
-    if (frame->code == OUTCOME_AGAIN ? reply.length > 0 : copy->check && !copy->check(reply, slots)) copy->wrong = true;
+    bool is_empty = frame->code == OUTCOME_AGAIN || frame->code == OUTCOME_CONTINUE;
+    if (is_empty ? reply.length > 0 : copy->check && !copy->check(reply, slots)) copy->wrong = true;
 }
 
 bool frame_copy(const Frame *frame, FrameSender sender, Buffer *out, CheckValue *check) {
