@@ -86,12 +86,23 @@ static int answer_client(RedisModuleCtx *ctx, Request *request) {
     return REDISMODULE_OK;
 }
 
+/* Returns REDISMODULE_ERR to stay blocked: with its reads it is sent in its turn. */
+static int read_itself(RedisModuleCtx *ctx, Request *request) {
+    char error[CALL_ERROR_SIZE];
+    if (request->has_reads || guard_read(ctx, request, error)) return REDISMODULE_ERR;
+    request_set_state(request, REQUEST_ANSWERED);
+    command_reply_error(ctx, request->command, error);
+    return REDISMODULE_OK;
+}
+
 static int Request_Reply(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     (void)argv, (void)argc;
     Request *request = RedisModule_GetBlockedClientPrivateData(ctx);
-    if (request->state != REQUEST_ANSWERED)
-        return REDISMODULE_ERR; /* its private name was signalled by somebody else */
-    int served = answer_client(ctx, request);
+    int served = REDISMODULE_ERR; /* its private name was signalled by somebody else */
+    if (request->state == REQUEST_ANSWERED)
+        served = answer_client(ctx, request);
+    else if (request->state == REQUEST_WAITING && request->reads_itself)
+        served = read_itself(ctx, request);
     if (served != REDISMODULE_OK) return served;
     request->ended = true;
     if (request->guarded) guard_leave(request);

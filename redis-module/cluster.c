@@ -58,6 +58,18 @@ static void find_owner(RedisModuleCallReply *slots, int slot, char *error) {
     }
 }
 
+/* True if the slot is on its way to this node. CLUSTER NODES says so in this node's own line, as [slot-<-node]. */
+static bool is_coming(RedisModuleCtx *ctx, int slot) {
+    char mark[24];
+    size_t length = 0;
+    int size = snprintf(mark, sizeof(mark), "[%d-<-", slot);
+    RedisModuleCallReply *nodes = RedisModule_Call(ctx, "CLUSTER", "cE", "NODES");
+    const char *text = nodes ? RedisModule_CallReplyStringPtr(nodes, &length) : NULL;
+    bool coming = text && memmem(text, length, mark, (size_t)size);
+    if (nodes) RedisModule_FreeCallReply(nodes);
+    return coming;
+}
+
 bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *error) {
     int slot = slot_of(ctx, arguments);
     if (slot == NO_KEYS) return false;
@@ -66,7 +78,8 @@ bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *err
         return true;
     }
     snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN slot %d is being moved, or another node serves it", slot);
-    if (cluster_crashes_when_asked()) return true;
+    if (cluster_crashes_when_asked() || is_coming(ctx, slot))
+        return true; /* its owner would only send them here again */
     RedisModuleCallReply *slots = RedisModule_Call(ctx, "CLUSTER", "cE", "SLOTS");
     if (slots && RedisModule_CallReplyType(slots) == REDISMODULE_REPLY_ARRAY) find_owner(slots, slot, error);
     if (slots) RedisModule_FreeCallReply(slots);

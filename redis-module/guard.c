@@ -239,7 +239,20 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
     return ok;
 }
 
-/* False when the request failed and is out of the batch. */
+/* In a cluster only a client that has said ASKING may use a slot that is on its way to this node, and whether it has is
+ * known in its own context alone. */
+static bool can_read_itself(const Request *request) {
+    return request->by_key && cluster_enabled();
+}
+
+bool guard_read(RedisModuleCtx *ctx, Request *request, char *error) {
+    if (!reads_refresh(ctx, request, request->arguments.values, request->arguments.count, error)) return false;
+    request->has_reads = true;
+    if (request->entry_count > 0) mark_ready(request->entries[0].queue);
+    return true;
+}
+
+/* False when the request is not in the batch: it failed, or is woken to read itself. */
 static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *previous) {
     if (request->has_reads) return true;
     if (!request->command->route) {
@@ -249,8 +262,12 @@ static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *
     char error[CALL_ERROR_SIZE];
     if (previous && same_reads(previous, request)) {
         buffer_put(&request->reads, buffer_front(&previous->reads), buffer_length(&previous->reads));
-    } else if (!read_as_user(ctx, request, error)) {
-        wake_with_error(request, error);
+    } else if (request->reads_itself || !read_as_user(ctx, request, error)) {
+        request->reads_itself = can_read_itself(request);
+        if (request->reads_itself)
+            wake_request(request);
+        else
+            wake_with_error(request, error);
         return false;
     }
     request->has_reads = true;

@@ -23,6 +23,9 @@ void guard_again(Request *request);
 /* Sends what has become ready; reads that were not done at arrival are done here, as the waiter's user. */
 void guard_before_sleep(RedisModuleCtx *ctx);
 
+/* In the reply callback of a waiter that was woken to read itself. False with "CODE text" in `error`. */
+bool guard_read(RedisModuleCtx *ctx, Request *request, char *error);
+
 void guard_free_all(void);
 
 #endif

@@ -36,9 +36,10 @@ typedef struct Request {
     bool guarded;
     bool by_key; /* blocked on `wake_name`, so that the reply callback can keep it blocked */
     bool has_reads;
-    bool ended;     /* replied, timed out or disconnected: only the free callback is still to come */
-    bool unblocked; /* RM_UnblockClient was called, which must happen once */
-    bool timed_out; /* `failure` tells it */
+    bool reads_itself; /* guard.h: not for it, but in its client's own context */
+    bool ended;        /* replied, timed out or disconnected: only the free callback is still to come */
+    bool unblocked;    /* RM_UnblockClient was called, which must happen once */
+    bool timed_out;    /* `failure` tells it */
     uint8_t invoke_flags;
     uint8_t resp;      /* 2 or 3 */
     uint16_t attempts; /* conflicts so far */

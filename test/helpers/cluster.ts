@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster, type ClusterOptions } from 'ioredis'
 import { startServer, type StartServerOptions, type TestServer } from './server.js'
 import { until } from './until.js'
 
@@ -9,8 +9,9 @@ export class TestCluster implements AsyncDisposable {
   constructor(readonly nodes: readonly TestServer[]) {}
 
   /** An ioredis cluster client, closed with the cluster. */
-  client(): Cluster {
-    const client = new Cluster(this.nodes.map((node) => ({ host: '127.0.0.1', port: node.port })))
+  client(options: Omit<ClusterOptions, 'redisOptions'> = {}): Cluster {
+    const nodes = this.nodes.map((node) => ({ host: '127.0.0.1', port: node.port }))
+    const client = new Cluster(nodes, options)
     client.on('error', () => undefined)
     this.#clients.add(client)
     return client

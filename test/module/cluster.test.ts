@@ -83,6 +83,11 @@ async function untilWaiting(node: Redis, gate: string): Promise<void> {
   await until(async () => (await node.call('SHARD.WAITING', gate)) === 1, { what: `a request to wait at ${gate}` })
 }
 
+const inFlight = (info: string): number => Number(/ferrite_inflight:(\d+)/.exec(info)?.[1])
+
+/** Redis 7.0 cannot block a client on a name, and so reads for who waits without its ASKING. */
+const hasGuard = (node: TestServer): boolean => !node.program.version.startsWith('7.0')
+
 shareClusters(test, { plugins }, (it) => {
   it('cluster: commands are routed by their keys', async (t, cluster) => {
     const routed = cluster.client()
@@ -163,6 +168,50 @@ shareClusters(test, { plugins }, (it) => {
       t.is(await cluster.client().call('SHARD.ADD', key, '1'), 101)
     })
   }
+
+  it('cluster: a guarded request that waits on a slot that comes is answered to who has said ASKING', async (t, cluster) => {
+    const migration = await migrationOf(cluster, '{coming}k')
+    await begin(migration)
+    const on = await migration.to.client()
+    const clients = await Promise.all([1, 2, 3].map(() => RawClient.connect(migration.to.port)))
+    const add = (n: number, gate: string): Promise<Buffer> | undefined =>
+      clients[n]?.askAll(['ASKING'], ['SHARD.ADD', '{coming}k', '5', gate])
+    const first = add(0, 'coming')
+    await untilWaiting(on, 'coming')
+    const others = [add(1, ''), add(2, '')]
+    await until(async () => inFlight(await on.info('ferrite')) === 3, { what: 'the others to wait' })
+    await on.call('SHARD.OPEN', 'coming')
+    t.is((await first)?.toString(), '+OK\r\n:5\r\n')
+    const sums = (await Promise.all(others)).map(String).sort()
+    for (const client of clients) client[Symbol.dispose]()
+    t.deepEqual(sums, hasGuard(migration.to) ? ['+OK\r\n:10\r\n', '+OK\r\n:15\r\n'] : sums)
+    await complete(cluster, migration)
+    t.is(await cluster.client().call('SHARD.ADD', '{coming}k', '1'), hasGuard(migration.to) ? 16 : 6)
+  })
+
+  it('cluster: a key that has gone ahead of its slot while guarded requests wait is written by none', async (t, cluster) => {
+    const key = '{ahead}k'
+    const migration = await migrationOf(cluster, key)
+    const [first, second, from] = [
+      await migration.from.client(),
+      await migration.from.client(),
+      await migration.from.client(),
+    ]
+    await from.set(key, 100)
+    const replies = [
+      messageOf(first.call('SHARD.ADD', key, '5', 'gone')),
+      messageOf(second.call('SHARD.ADD', key, '5')),
+    ]
+    await untilWaiting(from, 'gone')
+    await begin(migration)
+    await moveKey(migration, key)
+    await from.call('SHARD.OPEN', 'gone')
+    const slot = String(migration.slot)
+    for (const reply of replies) t.is(await reply, `TRYAGAIN slot ${slot} is being moved, or another node serves it`)
+    t.is(await messageOf(from.get(key)), `ASK ${slot} 127.0.0.1:${String(migration.to.port)}`)
+    await complete(cluster, migration)
+    t.is(await (await migration.to.client()).get(key), '100')
+  })
 
   it('cluster: a slot that moves while a guarded request waits behind another redirects both', async (t, cluster) => {
     const key = '{behind}k'
