@@ -12,7 +12,7 @@ async function keysOfFirstSlots(client: Cluster, count: number): Promise<readonl
   const keys: string[] = []
   for (let n = 0; keys.length < count; n++) {
     const key = `moving:${String(n)}`
-    if (Number(await client.cluster('KEYSLOT', key)) < slots) keys.push(key)
+    if ((await client.cluster('KEYSLOT', key)) < slots) keys.push(key)
   }
   return keys
 }
