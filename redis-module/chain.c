@@ -185,6 +185,10 @@ static bool take_verdict(Request *request) {
     char error[CALL_ERROR_SIZE];
     Command *hook = request->command;
     histogram_add(&hook->latency, clock_microseconds() - request->started_at);
+    if (request->result_flags) { /* its reply might stand for one of the commit, which nobody runs */
+        snprintf(error, sizeof(error), "ERR %s gave a commit or assumed reads, which are not for hooks", hook->name);
+        return goes_on_without(request, hook, error);
+    }
     switch (request->outcome) {
         case OUTCOME_CONTINUE:
             break;
