@@ -5,26 +5,6 @@
 #include "command.h"
 #include "start.h"
 
-/* The keys of the called command, for ACL, cluster routing and client tracking. */
-static void report_keys(RedisModuleCtx *ctx, const RouteCommand *route, int argc) {
-    for (int i = 0; route && i < route->key_count; i++) {
-        const RouteKey *key = &route->keys[i];
-        if (key->begin_keyword || key->numbered) continue; /* refused below */
-        int first = key->begin_at + 1, last = key->find[0] < 0 ? argc + key->find[0] : first + key->find[0];
-        int step = key->find[1] > 0 ? key->find[1] : 1;
-        for (int at = first; at <= last && at < argc; at += step) {
-            RedisModule_KeyAtPosWithFlags(ctx, at, (int)key->flags);
-        }
-    }
-}
-
-static bool has_searched_keys(const RouteCommand *route) {
-    for (int i = 0; i < route->key_count; i++) {
-        if (route->keys[i].begin_keyword || route->keys[i].numbered) return true;
-    }
-    return false;
-}
-
 static bool right_arity(const RouteCommand *route, int argc) {
     return route->arity >= 0 ? argc == route->arity : argc >= -route->arity;
 }
@@ -45,16 +25,16 @@ static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisMod
 }
 
 int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
-    Command *command = argc >= 2 ? command_of_arguments(argv + 1, argc - 1) : NULL;
     if (RedisModule_IsKeysPositionRequest(ctx)) {
-        report_keys(ctx, command ? command->route : NULL, argc);
+        command_tell_keys(ctx, argv, argc, 1);
         return REDISMODULE_OK;
     }
     if (argc < 2) return RedisModule_WrongArity(ctx);
+    Command *command = command_of_arguments(argv + 1, argc - 1);
     if (!command || !command->route) {
         return RedisModule_ReplyWithError(ctx, "ERR no plugin has a command of that name (FERRITE.PLUGIN LIST)");
     }
-    if (command->builtin || has_searched_keys(command->route)) {
+    if (command->builtin) {
         return RedisModule_ReplyWithError(ctx, "ERR this command cannot be run through FERRITE.CALL");
     }
     if (!right_arity(command->route, argc - 1)) return RedisModule_WrongArity(ctx);

@@ -11,6 +11,7 @@
 #include "companion.h"
 #include "config.h"
 #include "hooks.h"
+#include "keys.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
@@ -134,9 +135,38 @@ void command_read_routes_at_start(void) {
     }
 }
 
+/* ===== Keys ===== */
+
+static const char *word_at(const void *words, int index, size_t *length) {
+    return RedisModule_StringPtrLen(((RedisModuleString *const *)words)[index], length);
+}
+
+typedef struct KeysRequest {
+    RedisModuleCtx *ctx;
+    int words_before;
+} KeysRequest;
+
+static void tell_key(void *context, int position, const RouteKey *key) {
+    const KeysRequest *request = context;
+    int flags = (int)(key->flags & ~(uint64_t)ROUTE_KEY_INCOMPLETE); /* that is of the spec, not of the key */
+    RedisModule_KeyAtPosWithFlags(request->ctx, request->words_before + position, flags);
+}
+
+void command_tell_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc, int words_before) {
+    const Command *command =
+        argc > words_before ? command_of_arguments(argv + words_before, argc - words_before) : NULL;
+    if (!command || !command->route) return;
+    CallWords words = {.at = word_at, .words = argv + words_before, .count = argc - words_before};
+    keys_find(command->route, &words, tell_key, &(KeysRequest){.ctx = ctx, .words_before = words_before});
+}
+
 /* ===== Registration during OnLoad ===== */
 
 int Plugin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    if (RedisModule_IsKeysPositionRequest(ctx)) {
+        command_tell_keys(ctx, argv, argc, 0);
+        return REDISMODULE_OK;
+    }
     Command *command = command_of_arguments(argv, argc);
     if (command && command->route) return start_request(ctx, command, argv, argc);
     return RedisModule_ReplyWithError(ctx, command ? "ERR this command's plugin is not installed any more"

@@ -54,6 +54,10 @@ Command *command_named(const char *name, size_t length);
 /* A command of our own that the host serves; its registration is the caller's. */
 Command *command_builtin(const RouteCommand *route);
 
+/* Answers the server, which asks for the keys of a call (RM_IsKeysPositionRequest). The plugin command begins behind
+ * `words_before` words. */
+void command_tell_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc, int words_before);
+
 /* The number of words that name it: 2 for a subcommand, 0 for a hook, which gets the client's command with its name. */
 int command_words(const Command *command);
 

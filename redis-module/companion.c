@@ -35,6 +35,7 @@ static bool owns(const char *name) {
 static int Companion_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     CompanionRun run = (CompanionRun)RedisModule_GetSharedAPI(ctx, COMPANION_RUN_API);
     if (run) return run(ctx, argv, argc);
+    if (RedisModule_IsKeysPositionRequest(ctx)) return REDISMODULE_OK; /* there is no client to reply to */
     return RedisModule_ReplyWithError(ctx, "UNAVAILABLE ferrite.so is not loaded: add `loadmodule <path>/ferrite.so`");
 }
 

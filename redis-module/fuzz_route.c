@@ -4,12 +4,13 @@
 #include <strings.h>
 
 #include "buffer.h"
+#include "keys.h"
 #include "route.h"
 #include "testing/require.h"
 #include "testing/route_format.h"
 #include "testing/vectors.h"
 
-enum { NAMES_COMPARED = 200, CUTS = 16 };
+enum { NAMES_COMPARED = 200, CUTS = 16, CALL_WORDS = 64, COMMANDS_CALLED = 20 };
 
 static RouteTable *parse(const uint8_t *text, size_t length) {
     char error[128] = "";
@@ -18,6 +19,36 @@ static RouteTable *parse(const uint8_t *text, size_t length) {
     free(copy);
     REQUIRE(table ? *error == '\0' : strncmp(error, "line ", 5) == 0);
     return table;
+}
+
+/* The words of the table itself stand in for the words of a call. */
+typedef struct Text {
+    const char *starts[CALL_WORDS];
+    size_t lengths[CALL_WORDS];
+} Text;
+
+static const char *word_at(const void *words, int index, size_t *length) {
+    const Text *text = words;
+    *length = text->lengths[index];
+    return text->starts[index];
+}
+
+static void check_key(void *context, int position, const RouteKey *key) {
+    const CallWords *words = context;
+    REQUIRE(position > 0 && position < words->count && key);
+}
+
+static void find_keys(const RouteTable *table, const char *bytes, size_t length) {
+    Text text;
+    CallWords words = {.at = word_at, .words = &text};
+    for (size_t at = 0, end; at < length && words.count < CALL_WORDS; at = end + 1) {
+        for (end = at; end < length && !strchr(" \n=,:", bytes[end]);) end++;
+        text.starts[words.count] = bytes + at;
+        text.lengths[words.count++] = end - at;
+    }
+    for (int i = 0; i < table->command_count && i < COMMANDS_CALLED; i++) {
+        keys_find(&table->commands[i], &words, check_key, &words);
+    }
 }
 
 static void check_command(const RouteCommand *c) {
@@ -32,7 +63,7 @@ static void check_command(const RouteCommand *c) {
     for (int i = 0; i < c->arg_count; i++) {
         const RouteArg *arg = &c->args[i];
         REQUIRE(*arg->name && arg->key < c->key_count && arg->depth >= 0 && arg->depth <= ROUTE_DEPTH_MAX);
-        REQUIRE(arg->depth <= (i ? c->args[i - 1].depth + 1 : 0));
+        REQUIRE(arg->depth <= (i ? c->args[i - 1].depth + 1 : 0) && arg->least > 0);
     }
     for (int i = 0; i < c->read_count; i++) {
         REQUIRE(c->reads[i].count > 0 && c->reads[i].words[0].kind == READ_LITERAL);
@@ -67,6 +98,7 @@ static void try_table(const uint8_t *text, size_t length) {
     if (!table) return;
     check_table(table);
     round_trip(table);
+    find_keys(table, (const char *)text, length);
     route_table_free(table);
     for (size_t i = 0; i < CUTS; i++) REQUIRE(!parse(text, length * i / CUTS));
 }

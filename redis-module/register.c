@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keys.h"
+#include "keys_api.h"
 #include "memory.h"
 
 static void fill_keys(const RouteCommand *route, RedisModuleCommandKeySpec *specs) {
@@ -104,10 +106,12 @@ static RedisModuleCommand *container_of(RedisModuleCtx *ctx, const RouteCommand 
 
 static bool create(RedisModuleCtx *ctx, const RouteCommand *route, RedisModuleCmdFunc function) {
     const char *bar = strchr(route->name, '|');
-    if (!bar) return RedisModule_CreateCommand(ctx, route->name, function, route->flags, 0, 0, 0) == REDISMODULE_OK;
+    char flags[ROUTE_FLAGS_MAX + 16];
+    bool tells_keys = keys_need_search(route) && keys_api_is_safe(ctx);
+    snprintf(flags, sizeof(flags), "%s%s", route->flags, tells_keys ? " getkeys-api" : "");
+    if (!bar) return RedisModule_CreateCommand(ctx, route->name, function, flags, 0, 0, 0) == REDISMODULE_OK;
     RedisModuleCommand *container = container_of(ctx, route, bar);
-    return container &&
-           RedisModule_CreateSubcommand(container, bar + 1, function, route->flags, 0, 0, 0) == REDISMODULE_OK;
+    return container && RedisModule_CreateSubcommand(container, bar + 1, function, flags, 0, 0, 0) == REDISMODULE_OK;
 }
 
 bool register_command(RedisModuleCtx *ctx, const RouteCommand *route, RedisModuleCmdFunc function) {

@@ -8,7 +8,7 @@
 #include "route.h"
 #include "server.h"
 
-/* False when the name is taken. */
+/* False when the name is taken. `function` also answers when the server asks for keys (command_tell_keys). */
 bool register_command(RedisModuleCtx *ctx, const RouteCommand *route, RedisModuleCmdFunc function);
 
 #endif

@@ -414,6 +414,7 @@ static bool parse_arg(Parser *p, RouteCommand *command) {
     int deepest = before ? before->depth + (before->type == ARG_ONEOF || before->type == ARG_BLOCK) : 0;
     if (arg->depth > deepest) return fail(p, "arg %s is nested under nothing", arg->name);
     arg->token = text_of(p, "token", NULL);
+    arg->least = (int)number_of(p, "least", 1, 1, 32767);
     arg->key = (int)number_of(p, "key", -1, 0, command->key_count - 1);
     const char *type = text_of(p, "type", "");
     int t = 0;

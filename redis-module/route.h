@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ROUTE_NAME_MAX = 128, ROUTE_DEPTH_MAX = 8 };
+enum { ROUTE_NAME_MAX = 128, ROUTE_FLAGS_MAX = 320, ROUTE_DEPTH_MAX = 8 };
 
 typedef enum ReadWordKind { READ_LITERAL, READ_ARGUMENT, READ_KEY, READ_KEYS } ReadWordKind;
 
@@ -24,6 +24,8 @@ typedef struct RouteRead {
     ReadWord *words;
     int count;
 } RouteRead;
+
+enum { ROUTE_KEY_INCOMPLETE = 1 << 9 };
 
 /* Bits of RouteKey.flags, in the order of REDISMODULE_CMD_KEY_* (which starts at bit 0). */
 typedef struct RouteKey {
@@ -54,13 +56,14 @@ typedef struct RouteArg {
     RouteArgType type;
     const char *token; /* NULL if none */
     int flags;
-    int key; /* index into keys, -1 if none */
+    int least; /* values of one that is multiple, unless it is left out */
+    int key;   /* index into keys, -1 if none */
 } RouteArg;
 
 typedef struct RouteCommand {
     const char *plugin;
     const char *name;       /* as declared; "SESSION|GET" is a subcommand */
-    const char *flags;      /* space-separated words for RM_CreateCommand */
+    const char *flags;      /* space-separated words for RM_CreateCommand, below ROUTE_FLAGS_MAX */
     const char *categories; /* space-separated, for RM_SetCommandACLCategories */
     int arity;
     bool writes;

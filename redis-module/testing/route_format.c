@@ -76,6 +76,7 @@ static void put_arg(Buffer *out, const RouteArg *arg) {
     put_value(out, "type", types[arg->type]);
     put_value(out, "token", arg->token);
     put_names(out, "flags", (uint64_t)arg->flags, flags);
+    if (arg->least > 1) put_format(out, " least=%d", arg->least);
     if (arg->key >= 0) put_format(out, " key=%d", arg->key);
     put_text(out, "\n");
 }

@@ -34,9 +34,10 @@ async function start(program: ServerProgram, cluster: boolean, threads: number):
 /** Rounds of commands, many at once on many connections. */
 async function ask(server: TestServer): Promise<void> {
   const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.connect(server.port)))
-  const commands = Array.from({ length: 50 }, () => [
+  const commands = Array.from({ length: 40 }, () => [
     ['SET', 'k', '1'],
     ['FERRITE.CALL', 'SHARD.SET', 'k', '2'],
+    ['SHARD.BOTH', 'k', 'k'],
   ]).flat()
   const rounds = async (client: RawClient): Promise<void> => {
     for (let round = 0; round < 20; round++) {
@@ -50,9 +51,10 @@ async function ask(server: TestServer): Promise<void> {
   for (const client of clients) client[Symbol.dispose]()
 }
 
-/** Whether the server asks the module for the keys of FERRITE.CALL. */
+/** Whether the server asks the module for the keys of these. */
 async function hasCallback(server: TestServer): Promise<boolean> {
-  return (await server.cli('command', 'info', 'ferrite.call')).includes('movablekeys')
+  const info = await server.cli('command', 'info', 'ferrite.call', 'shard.both')
+  return info.split('movablekeys').length === 3
 }
 
 for (const cluster of [false, true]) {

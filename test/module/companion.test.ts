@@ -49,8 +49,12 @@ async function addCommand(server: TestServer, control: RawPeer, name: string): P
   const path = join(server.stateDir, 'routes')
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(0, -1)
   lines.push(
-    `command name=${name} arity=2 flags=readonly categories=read`,
+    `command name=${name} arity=-2 flags=readonly categories=read`,
     'key flags=RO,access begin=index:1 find=range:0:1:0',
+    'key flags=RO,access,incomplete begin=keyword:AND:2 find=range:0:1:0',
+    'arg name=key type=key key=0',
+    'arg name=note type=string token=NOTE flags=optional',
+    'arg name=and type=key token=AND flags=optional key=1',
   )
   await writeFile(path, [...lines, `end ${String(lines.length)}`, ''].join('\n'))
   const id = lines.length
@@ -70,6 +74,7 @@ forEachServer(test, 'companion: a command that comes later is a real one', async
   t.is(await client.call('COUNTER.LATER', 'k'), 'served')
   t.is(await client.call('COUNTER.LAST', 'k'), 'served')
   t.deepEqual(await client.call('COMMAND', 'GETKEYS', 'COUNTER.LATER', 'k'), ['k'])
+  t.deepEqual(await client.call('COMMAND', 'GETKEYS', 'COUNTER.LATER', 'k', 'NOTE', 'AND', 'AND', 'l'), ['k', 'l'])
   t.regex(await messageOf(client.call('COUNTER.LATER')), /^ERR wrong number of arguments/)
   t.deepEqual(await client.multi().call('COUNTER.LATER', 'k').exec(), [[null, 'served']])
 })
@@ -100,4 +105,20 @@ forEachServer(test, 'companion: dynamic-commands no leaves FERRITE.CALL', async 
   const client = await server.client()
   t.regex(await messageOf(client.call('COUNTER.LATER', 'k')), /^ERR unknown command/)
   t.is(await client.call('FERRITE.CALL', 'COUNTER.LATER', 'k'), 'served')
+})
+
+forEachServer(test, 'companion: without ferrite.so its commands say so, and tell no keys', async (t, program) => {
+  const { companion } = await builtModules()
+  await using server = await startServer({
+    server: program,
+    plugins: [fixturePlugin('counters')],
+    waitForPlugins: false,
+    module: false,
+    config: [['loadmodule', companion, 'counters', 'ferrite/state', '1']],
+  })
+  const client = await server.client()
+  t.regex(await messageOf(client.call('COUNTER.BOTH', 'a', 'b')), /^UNAVAILABLE ferrite\.so is not loaded/)
+  t.true(JSON.stringify(await client.call('COMMAND', 'INFO', 'COUNTER.BOTH')).includes('movablekeys'))
+  await client.call('CLIENT', 'TRACKING', 'ON')
+  t.regex(await messageOf(client.call('COUNTER.BOTH', 'a', 'b')), /^UNAVAILABLE/)
 })

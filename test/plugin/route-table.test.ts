@@ -100,6 +100,7 @@ const argDoc = fc.letrec<{ arg: ArgDoc }>((tie) => ({
       type: fc.constantFrom(...argTypes),
       flags: fc.subarray(['optional', 'multiple', 'multiple_token'] as const).map((flags) => [...flags]),
       token: word,
+      least: fc.nat({ max: 9 }),
       key: fc.nat({ max: 9 }),
       args: fc.array(tie('arg'), { minLength: 1, maxLength: 3 }),
     },

@@ -251,6 +251,15 @@ test('arguments: text must be UTF-8, Buffers take any bytes', (t) => {
   t.throws(() => parse([cut, bad]), { message: `ERR argument 'a' must be text in UTF-8, got '${'x'.repeat(64)}'…` })
 })
 
+test('arguments: a byte that would be two capitals is no part of a token', (t) => {
+  const { parse } = compileOne(
+    command({ summary: 'x', args: { c: arg.enum('ss', 'b').token('CLASS').optional() }, handler: () => null }),
+  )
+  t.deepEqual(parse(words('class SS')), { c: 'ss' })
+  t.throws(() => parse([Buffer.from('CLA\xdf', 'latin1'), Buffer.from('ss')]), { instanceOf: ArgumentError })
+  t.throws(() => parse([Buffer.from('CLASS'), Buffer.from('\xdf', 'latin1')]), { instanceOf: ArgumentError })
+})
+
 test('arguments: keys are text or Buffers', (t) => {
   const args = { a: arg.key(), b: arg.keyBuffer(), c: arg.numkeysBuffer() }
   const { parse } = compileOne(command({ summary: 'x', args, handler: () => null }))

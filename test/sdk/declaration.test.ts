@@ -68,6 +68,24 @@ test('declaration: key specs follow from the keys', (t) => {
   t.deepEqual(keys({ text: arg.string().token('TEXT').optional(), to: arg.key('w').token('STORE').optional() }), [
     'OW+update+incomplete STORE@1 0/1',
   ])
+  const guess = 'OW+update+incomplete STORE@1 0/1'
+  const store = arg.key('w').token('STORE')
+  for (const args of [
+    { to: store.optional(), tail: arg.string().multiple({ min: 2, max: 2 }) },
+    { as: arg.enum('store', 'x').token('AS').optional(), to: store.optional() },
+    { to: arg.oneOf({ to: store, as: arg.string().token('AS') }) },
+    { way: arg.oneOf({ to: store, keep: arg.flag() }).optional(), text: arg.string().token('TEXT').optional() },
+    {
+      to: arg
+        .block({ to: arg.key('w'), n: arg.integer() })
+        .token('STORE')
+        .optional(),
+      n: arg.string().token('N'),
+    },
+    { ways: arg.oneOf({ to: store, keep: arg.flag() }).multiple() },
+  ]) {
+    t.deepEqual(keys(args), [guess])
+  }
   // No word of the other option can be taken for the token, so the server can find the key by itself.
   t.deepEqual(keys({ dry: arg.flag(), to: arg.key('w').token('STORE').optional() }), ['OW+update STORE@1 0/1'])
   t.deepEqual(keys({ a: arg.integer(), to: arg.key('w').optional() }), ['OW+update 2 0/1'])
@@ -118,6 +136,14 @@ test('declaration: the route has the rest of what the module needs', (t) => {
   t.is(plain.transaction, 'sync')
   t.is(plain.timeoutMs, 0)
   t.is(plain.retry, 0)
+})
+
+test('declaration: how many values must come is said where the keys behind them depend on it', (t) => {
+  const { args } = route({ all: arg.key('r').multiple(), pair: arg.string().multiple({ min: 2, max: 2 }) })
+  t.deepEqual(
+    args.map(({ least }) => least),
+    [undefined, 2],
+  )
 })
 
 test('declaration: COMMAND DOCS get every argument', (t) => {
@@ -296,6 +322,18 @@ test(
   refused,
   one({ a: arg.block({ b: arg.string().multiple() }) }),
   /^commands\.A\.args\.a\.b: inside a block nothing tells/,
+)
+test(
+  'a block of options that repeats, which would never end',
+  refused,
+  one({ a: arg.block({ dry: arg.flag() }).multiple() }),
+  'commands.A.args.a: a block that may be empty cannot be multiple',
+)
+test(
+  'more words than an arity can say',
+  refused,
+  one({ a: arg.string().multiple({ min: 40_000 }) }),
+  'commands.A.args.a: needs 40000 words at least, at most 1000 are possible',
 )
 test(
   'two open members of oneOf',

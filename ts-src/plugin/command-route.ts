@@ -31,6 +31,8 @@ export interface ArgDoc {
   readonly type: (typeof argTypes)[number]
   readonly token?: string
   readonly flags: readonly ('optional' | 'multiple' | 'multiple_token')[]
+  /** How many values come at least, if there are any. @default 1 */
+  readonly least?: number
   /** Index of the argument's key spec. */
   readonly key?: number
   /** Inner arguments of `oneof` and `block`. */

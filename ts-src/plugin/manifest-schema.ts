@@ -74,10 +74,11 @@ const argSchema = {
       type: { enum: [...argTypes] },
       token: name,
       flags: { type: 'array', items: { enum: ['optional', 'multiple', 'multiple_token'] } },
+      least: integer,
       key: integer,
       args: { type: 'array', items: { $ref: 'ferrite-arg' } },
     },
-    ['token', 'key', 'args'],
+    ['token', 'least', 'key', 'args'],
   ),
 }
 

@@ -151,12 +151,14 @@ function parseFind(words: LineWords): KeySpec['find'] {
 
 function parseArg(words: LineWords): OpenArg {
   const token = words.text('token')
+  const least = words.raw('least')
   const key = words.raw('key')
   return {
     name: words.needText('name'),
     type: words.oneOf(words.needText('type'), argTypes),
     ...(token === undefined ? {} : { token }),
     flags: words.list('flags').map((flag) => words.oneOf(flag, argFlags)),
+    ...(least === undefined ? {} : { least: words.toInt(least) }),
     ...(key === undefined ? {} : { key: words.toInt(key) }),
   }
 }

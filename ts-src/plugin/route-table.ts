@@ -66,6 +66,7 @@ function formatArgs(args: readonly ArgDoc[], depth: number): string[] {
       ['type', arg.type],
       ...optionalField('token', arg.token),
       ...(arg.flags.length === 0 ? [] : ([['flags', list(arg.flags)]] as const)),
+      ...(arg.least === undefined ? [] : ([['least', arg.least]] as const)),
       ...(arg.key === undefined ? [] : ([['key', arg.key]] as const)),
     ]),
     ...formatArgs(arg.args ?? [], depth + 1),

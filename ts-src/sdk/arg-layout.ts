@@ -2,7 +2,7 @@
 
 import type { ArgDoc, KeySpec } from '../plugin/command-route.js'
 import type { KeyMode } from './arg.js'
-import { slotWords, type Sequence, type Slot } from './arg-tree.js'
+import { slotWords, type Sequence, type Slot, type Stage } from './arg-tree.js'
 import { PluginDefinitionError } from './plugin-error.js'
 
 /** Key modes as the flags of a key spec. */
@@ -38,9 +38,9 @@ class Layout {
   readonly positions = new Map<string, number>()
   readonly lastPositions = new Map<string, number>()
 
-  /** Adds a spec and returns its index. */
-  add(mode: KeyMode, begin: Begin, find: KeySpec['find'], isGuess = false): number {
-    const flags = [...keyFlags[mode], ...(isGuess ? ['incomplete'] : [])]
+  /** Adds a spec and returns its index. `isGuess`: a search for a token may find another word. */
+  add(mode: KeyMode, begin: Begin, find: KeySpec['find'], isGuess: boolean): number {
+    const flags = [...keyFlags[mode], ...(isGuess && begin.kind === 'keyword' ? ['incomplete'] : [])]
     this.modes.push(mode)
     return this.keySpecs.push({ flags, begin, find }) - 1
   }
@@ -90,7 +90,13 @@ class Documenter {
 
   constructor(private readonly layout: Layout) {}
 
-  private inner(slot: Slot, begin: Begin | undefined, repeated: Slot | undefined, tail: number): readonly ArgDoc[] {
+  private inner(
+    slot: Slot,
+    begin: Begin | undefined,
+    repeated: Slot | undefined,
+    tail: number,
+    isGuess: boolean,
+  ): readonly ArgDoc[] {
     const { shape, spec } = slot
     if (shape.kind === 'word' && spec.kind === 'enum') {
       return (spec.words ?? []).map((word) => ({
@@ -100,15 +106,19 @@ class Documenter {
         flags: [],
       }))
     }
-    if (shape.kind === 'numkeys') return this.numkeys(slot, begin)
-    if (shape.kind === 'block') return this.block(shape.sequence, begin, slot.repeats ? slot : repeated, tail)
+    if (shape.kind === 'numkeys') return this.numkeys(slot, begin, isGuess)
+    if (shape.kind === 'block') return this.block(shape.sequence, begin, slot.repeats ? slot : repeated, tail, isGuess)
     if (shape.kind !== 'oneOf') return []
-    return shape.members.map((member) => this.option(member, false))
+    // A search for the token ends at the first one, and finds it in the text of another member, too.
+    return shape.members.map((member) =>
+      this.option(member, isGuess || slot.repeats || isGuessAmong(member, shape.members)),
+    )
   }
 
-  private numkeys(slot: Slot, begin: Begin | undefined): readonly ArgDoc[] {
+  private numkeys(slot: Slot, begin: Begin | undefined, isGuess: boolean): readonly ArgDoc[] {
     if (begin === undefined) refuseKey(slot, 'the place of these keys varies')
-    const key = this.layout.add(slot.spec.mode ?? 'rw', begin, { kind: 'keynum', index: 0, first: 1, step: 1 })
+    const find = { kind: 'keynum', index: 0, first: 1, step: 1 } as const
+    const key = this.layout.add(slot.spec.mode ?? 'rw', begin, find, isGuess)
     if (begin.kind === 'index') this.layout.counted.push({ slot, position: begin.position })
     return [
       { name: 'numkeys', type: 'integer', flags: [] },
@@ -116,7 +126,13 @@ class Documenter {
     ]
   }
 
-  private block(sequence: Sequence, begin: Begin | undefined, repeated: Slot | undefined, tail: number): ArgDoc[] {
+  private block(
+    sequence: Sequence,
+    begin: Begin | undefined,
+    repeated: Slot | undefined,
+    tail: number,
+    isGuess: boolean,
+  ): ArgDoc[] {
     const isFixed = sequence.leastWords === sequence.mostWords
     let offset: number | undefined = 0
     return sequence.stages.flatMap((stage) => {
@@ -129,24 +145,25 @@ class Documenter {
       const [least, most] = slotWords(slot)
       offset = offset !== undefined && least === most ? offset + least : undefined
       const find = repeated === undefined ? single : rangeOf(repeated, sequence.leastWords, tail)
-      return [this.one(slot, repeated === undefined || isFixed ? at : undefined, find, tail)]
+      return [this.one(slot, repeated === undefined || isFixed ? at : undefined, find, tail, isGuess)]
     })
   }
 
   /** One argument; `begin` is undefined where its place varies, which is an error for keys alone. */
-  one(slot: Slot, begin: Begin | undefined, find: KeySpec['find'], tail: number, isGuess = false): ArgDoc {
+  one(slot: Slot, begin: Begin | undefined, find: KeySpec['find'], tail: number, isGuess: boolean): ArgDoc {
     const type = docType(slot)
     let key: number | undefined
     if (type === 'key') {
       if (begin === undefined) refuseKey(slot, 'its place varies')
       key = this.layout.add(slot.spec.mode ?? 'rw', begin, find, isGuess)
     }
-    const args = this.inner(slot, begin, undefined, tail)
+    const args = this.inner(slot, begin, undefined, tail, isGuess)
     return {
       name: slot.name,
       type,
       ...(slot.token === undefined ? {} : { token: slot.token }),
       flags: docFlags(slot),
+      ...(slot.leastValues > 1 ? { least: slot.leastValues } : {}),
       ...(key === undefined ? {} : { key }),
       ...(args.length === 0 ? {} : { args }),
     }
@@ -169,15 +186,40 @@ function hasKey(slot: Slot): boolean {
   return spec.kind === 'key' || spec.kind === 'keyBuffer'
 }
 
-/** An option with text of the client's choice, in which another option's token can occur. */
-function hasFreeText(slot: Slot): boolean {
+/** Whether a word of this argument can be the word by which another one is found. */
+function canHold(slot: Slot, word: string): boolean {
+  const { shape, spec } = slot
+  if (slot.token === word) return true
+  if (shape.kind === 'block') return shape.sequence.slots.some((one) => canHold(one, word))
+  if (shape.kind === 'oneOf') return shape.members.some((one) => canHold(one, word))
+  if (spec.kind === 'flag') return false
+  if (spec.kind === 'enum') return (spec.words ?? []).some((one) => one.toUpperCase() === word)
+  return ['integer', 'bigint', 'float'].includes(spec.kind) ? /^[-+.\d]/.test(word) : true
+}
+
+/** Whether a search for the tokens of an argument may find a word of another one. */
+function isGuessAmong(slot: Slot, all: readonly Slot[]): boolean {
+  return tokensOf(slot).some((token) => all.some((other) => other !== slot && canHold(other, token)))
+}
+
+/** The tokens by which keys of the argument are found. */
+function tokensOf(slot: Slot): readonly string[] {
   const { shape } = slot
-  if (shape.kind === 'block') return shape.sequence.slots.some(hasFreeText)
-  if (shape.kind === 'oneOf') return shape.members.some(hasFreeText)
-  return (
-    shape.kind === 'numkeys' ||
-    (shape.kind === 'word' && ['key', 'keyBuffer', 'string', 'buffer'].includes(slot.spec.kind))
-  )
+  const inner = shape.kind === 'oneOf' ? shape.members : shape.kind === 'block' ? shape.sequence.slots : []
+  return [...(slot.token === undefined || slot.shape.kind === 'flag' ? [] : [slot.token]), ...inner.flatMap(tokensOf)]
+}
+
+function slotsOf(stage: Stage): readonly Slot[] {
+  return stage.kind === 'options' ? stage.slots : [stage.slot]
+}
+
+/** All but the leading arguments of fixed length, which end before the search for a token begins. */
+function movableSlots(sequence: Sequence): readonly Slot[] {
+  const first = sequence.stages.findIndex((stage) => {
+    const [least, most] = stage.kind === 'options' ? [0, 1] : slotWords(stage.slot)
+    return least !== most || (stage.kind === 'positional' && stage.slot.shape.kind !== 'word')
+  })
+  return first < 0 ? [] : sequence.stages.slice(first).flatMap(slotsOf)
 }
 
 /**
@@ -190,21 +232,21 @@ export function layOut(sequence: Sequence, nameWords: number): ArgLayout {
   const documenter = new Documenter(layout)
   let position: number | undefined = nameWords
   let earliest = nameWords
+  const movable = movableSlots(sequence)
   const docs = sequence.stages.flatMap((stage) => {
     documenter.from = earliest
-    const slots = stage.kind === 'options' ? stage.slots : [stage.slot]
-    for (const slot of slots) earliest += slotWords(slot)[0]
+    for (const slot of slotsOf(stage)) earliest += slotWords(slot)[0]
     if (stage.kind === 'options') {
       position = undefined
-      const isGuess = (slot: Slot): boolean => stage.slots.some((other) => other !== slot && hasFreeText(other))
-      return stage.slots.map((slot) => documenter.option(slot, isGuess(slot)))
+      return stage.slots.map((slot) => documenter.option(slot, isGuessAmong(slot, movable)))
     }
     const { slot } = stage
     const begin: Begin | undefined = position === undefined ? undefined : { kind: 'index', position }
     if (position !== undefined) notePosition(layout, slot, position, stage.tailWords)
     const [least, most] = slotWords(slot)
     position = position !== undefined && least === most ? position + least : undefined
-    return [documenter.one(slot, begin, rangeOf(slot, 1, stage.tailWords), stage.tailWords)]
+    const find = rangeOf(slot, 1, stage.tailWords)
+    return [documenter.one(slot, begin, find, stage.tailWords, isGuessAmong(slot, movable))]
   })
   const words = nameWords + sequence.leastWords
   // Servers up to Redis 8.0 and Valkey 9 crash on a call that leaves out the count which a key spec points to.

@@ -5,7 +5,7 @@
 
 import type { OptionStage, PositionalStage, Sequence, Shape, Slot, Stage } from './arg-tree.js'
 import type { WordField } from './parse-word.js'
-import { shown } from './parse-word.js'
+import { capitalsOf, shown } from './parse-word.js'
 import { ArgumentError } from './plugin-error.js'
 
 type Values = Record<string, unknown>
@@ -14,10 +14,6 @@ type Values = Record<string, unknown>
 interface Cursor {
   readonly args: readonly Buffer[]
   at: number
-}
-
-function keywordOf(word: Buffer): string {
-  return word.length <= 64 ? word.toString('latin1').toUpperCase() : ''
 }
 
 /** The leading required arguments of one word. */
@@ -91,7 +87,7 @@ export class ArgParser {
     }
     if (!slot.isRequired) {
       const word = cursor.args[cursor.at]
-      if (word === undefined || stage.openersBehind.has(keywordOf(word))) return
+      if (word === undefined || stage.openersBehind.has(capitalsOf(word))) return
     }
     values[slot.name] = this.takeOne(cursor, slot)
   }
@@ -100,7 +96,7 @@ export class ArgParser {
     let seen = 0
     const end = cursor.args.length - stage.tailWords
     for (let word = cursor.args[cursor.at]; word !== undefined; word = cursor.args[cursor.at]) {
-      const index = cursor.at < end ? stage.openers.get(keywordOf(word)) : undefined
+      const index = cursor.at < end ? stage.openers.get(capitalsOf(word)) : undefined
       if (index === undefined) break
       const slot = stage.slots[index] as Slot // the index was taken from this list
       const isAgain = (seen & (1 << index)) !== 0
@@ -183,7 +179,7 @@ export class ArgParser {
 
   private takeChoice(cursor: Cursor, shape: Extract<Shape, { kind: 'oneOf' }>): Values {
     const word = cursor.args[cursor.at] as Buffer // takeOne saw that a word is there
-    const member = shape.openers.get(keywordOf(word)) ?? shape.fallback
+    const member = shape.openers.get(capitalsOf(word)) ?? shape.fallback
     if (member === undefined) {
       throw new ArgumentError(`syntax error, expected ${[...shape.openers.keys()].join(' or ')}, got ${shown(word)}`)
     }

@@ -72,6 +72,8 @@ export interface Sequence {
 const namePattern = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 const tokenPattern = /^[\x21-\x7e]{1,64}$/
 const mostOptions = 31
+/** Far below what the arity of a command can say. */
+const mostLeastWords = 1000
 
 function fail(path: string, problem: string): never {
   throw new PluginDefinitionError(path, problem)
@@ -201,6 +203,10 @@ function slotOf(name: string, path: string, arg: Arg<unknown>): Slot {
   const shape = shapeOf(name, path, spec)
   const [leastWords, mostWords] = widthOf(shape)
   const { multiple } = spec
+  if (multiple !== undefined && leastWords === 0) fail(path, 'a block that may be empty cannot be multiple')
+  if (leastWords * (multiple?.min ?? 1) > mostLeastWords) {
+    fail(path, `needs ${leastWords * (multiple?.min ?? 1)} words at least, at most ${mostLeastWords} are possible`)
+  }
   return {
     name,
     path,

@@ -30,6 +30,7 @@ const minus = 0x2d
 /** Up to here a loop over the bytes beats the call into `isUtf8` (Node 20). */
 const shortText = 24
 const shownBytes = 64
+const longestToken = 64
 const floatForm = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const integerForm = /^(?:0|-?[1-9]\d*)$/
 
@@ -106,8 +107,15 @@ function readFloat(word: Buffer, field: WordField): number {
   return inRange ? value : refuse(word, field)
 }
 
+/** The word in capitals, as tokens and the words of enums are compared; empty for what can be none of them. */
+export function capitalsOf(word: Buffer): string {
+  if (word.length > longestToken) return ''
+  const text = word.toString('latin1').toUpperCase()
+  return text.length === word.length ? text : '' // byte DF, ß, would become SS
+}
+
 function readEnum(word: Buffer, field: WordField): string {
-  return field.words.get(word.toString('latin1').toUpperCase()) ?? refuse(word, field)
+  return field.words.get(capitalsOf(word)) ?? refuse(word, field)
 }
 
 function rangeText(noun: string, min: number | bigint | undefined, max: number | bigint | undefined): string {
