@@ -15,7 +15,6 @@ import {
 const modules = [await testModule('calling')]
 
 const plugins = [fixturePlugin('guards')]
-const config = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
 
 const refused = /; the command was not run$/
 
@@ -40,7 +39,7 @@ async function seen(client: Redis): Promise<unknown> {
   return await client.call('GUARDS.SEEN')
 }
 
-shareServers(test, { plugins, modules, config, since: '7.2' }, (it) => {
+shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
   it('continue: the command runs as without a hook', async (t, server) => {
     const client = await server.client()
     t.is(await client.set('user:1', 'short', 'EX', '100'), 'OK')
