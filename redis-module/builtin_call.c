@@ -3,6 +3,7 @@
 #include "builtin.h"
 #include "caller.h"
 #include "command.h"
+#include "facts.h"
 #include "start.h"
 
 static bool right_arity(const RouteCommand *route, int argc) {
@@ -24,6 +25,12 @@ static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisMod
     return may;
 }
 
+/* Hooks see what the server calls by its name: not what stands behind FERRITE.CALL. */
+static bool has_hooks(RedisModuleString **argv, int argc) {
+    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
+    return facts && facts->hook_count > 0;
+}
+
 int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     if (RedisModule_IsKeysPositionRequest(ctx)) {
         command_tell_keys(ctx, argv, argc, 1);
@@ -36,6 +43,9 @@ int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     }
     if (command->builtin) {
         return RedisModule_ReplyWithError(ctx, "ERR this command cannot be run through FERRITE.CALL");
+    }
+    if (has_hooks(argv + 1, argc - 1)) {
+        return RedisModule_ReplyWithError(ctx, "ERR a hook is for this command: call it by its own name");
     }
     if (!right_arity(command->route, argc - 1)) return RedisModule_WrongArity(ctx);
     if (!caller_may_run(ctx, command, argv + 1, argc - 1)) {

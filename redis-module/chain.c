@@ -145,6 +145,12 @@ static int slot_of_keys(const Arguments *arguments) {
     return slot;
 }
 
+/* Where the command stays where it is, other words of a command that no wrapper could run do no harm either. */
+static bool may_replace(const Facts *facts, const Request *request) {
+    if (!facts) return false;
+    return facts->can_replace || (request->sync && facts == facts_of_arguments(&request->arguments));
+}
+
 /* Takes the words of a REWRITE; false with "CODE text". */
 static bool rewrite(Request *request, char *error) {
     Arguments words;
@@ -155,7 +161,7 @@ static bool rewrite(Request *request, char *error) {
     }
     const Facts *facts = facts_of_arguments(&words);
     int slot = cluster_enabled() ? slot_of_keys(&words) : -1;
-    if (!facts || facts->wrapper < 0) {
+    if (!may_replace(facts, request)) {
         snprintf(error, CALL_ERROR_SIZE, "ERR %s rewrote the command to '%.64s', which cannot be run in its place",
                  name, RedisModule_StringPtrLen(words.values[0], NULL));
     } else if (slot != -1 && slot != slot_of_keys(&request->arguments)) {

@@ -134,6 +134,13 @@ static char *read_categories(RedisModuleCallReply *categories) {
     return joined;
 }
 
+/* COMMAND has the names of modules' commands as the modules wrote them. */
+static char *lower_copy(const char *name, size_t length) {
+    char *copy = memory_copy_string(name, length);
+    for (char *c = copy; *c; c++) *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+    return copy;
+}
+
 static void read_command(RedisModuleCallReply *info) {
     size_t length;
     const char *name = RedisModule_CallReplyType(info) == REDISMODULE_REPLY_ARRAY ? text_at(info, 0, &length) : NULL;
@@ -145,7 +152,7 @@ static void read_command(RedisModuleCallReply *info) {
     RedisModuleCallReply *subcommands = RedisModule_CallReplyArrayElement(info, 9);
     size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
     list[count++] = (Facts){
-        .name = memory_copy_string(name, length),
+        .name = lower_copy(name, length),
         .name_length = length,
         .categories = read_categories(RedisModule_CallReplyArrayElement(info, 6)),
         .flags = read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0),

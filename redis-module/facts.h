@@ -36,6 +36,7 @@ typedef struct Facts {
     int arity;
     int first_key, last_key, key_step; /* as in COMMAND INFO; first_key 0: none */
     int wrapper;                       /* its class, wrapper.h; -1: none */
+    bool can_replace;                  /* a module may run it in place of another */
     struct Command **hooks;            /* that name it, in the order in which they are asked: hooks.h */
     int hook_count;
     bool hooks_below; /* it has hooks, or one of its subcommands has */

@@ -74,7 +74,10 @@ static int class_of(uint32_t flags) {
 void wrapper_assign(void) {
     int count;
     Facts *facts = facts_list(&count);
-    for (int i = 0; i < count; i++) facts[i].wrapper = can_be_wrapped(&facts[i]) ? class_of(facts[i].flags) : -1;
+    for (int i = 0; i < count; i++) {
+        facts[i].can_replace = can_be_wrapped(&facts[i]);
+        facts[i].wrapper = facts[i].can_replace ? class_of(facts[i].flags) : -1;
+    }
 }
 
 /* ===== The commands ===== */
