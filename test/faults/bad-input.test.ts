@@ -206,12 +206,16 @@ forEachServer(test, 'faults: cut and padded bodies close the lane', async (t, pr
   t.is(await client.exists('a'), 0)
 })
 
-/** A request that the peer owes an answer. */
-async function asked(peer: RawPeer, server: TestServer): Promise<{ id: unknown; error: Promise<string> }> {
+/** A request that the peer owes an answer, after `before` others. */
+async function asked(
+  peer: RawPeer,
+  server: TestServer,
+  before = 0,
+): Promise<{ id: unknown; error: Promise<string> }> {
   await peer.attach('ledger', 'LEDGER.SEEN')
   const error = errorOf(await server.client(), 'LEDGER.SEEN')
-  const { id } = await peer.next('INVOKE')
-  return { id, error }
+  const request = await until(() => peer.all('INVOKE')[before], { what: 'INVOKE of the module' })
+  return { id: request.id, error }
 }
 
 const notResp = [
@@ -237,7 +241,7 @@ forEachServer(test, 'faults: a RESULT that is no reply closes the lane', async (
     await peer.closed().catch((err: unknown) => t.fail(`${JSON.stringify(reply)}: ${String(err)}`))
     t.regex(await error, /^UNAVAILABLE /)
   }
-  for (const frame of [{ code: 4 }, { flags: 1 }, { flags: 128 }]) {
+  for (const frame of [{ code: 6 }, { flags: 1 }, { flags: 128 }]) {
     const peer = await RawPeer.lane(server, 'plugins', 'reply')
     const { id, error } = await asked(peer, server)
     peer.sendFrame(MessageType.RESULT, str('+OK\r\n'), { id: Number(id), ...frame })
@@ -245,6 +249,18 @@ forEachServer(test, 'faults: a RESULT that is no reply closes the lane', async (
     t.regex(await error, /^UNAVAILABLE /)
   }
   await others()
+})
+
+forEachServer(test, "faults: a hook's answer to a command is an error, and the lane stays", async (t, program) => {
+  await using server = await startExternal(program)
+  const peer = await RawPeer.lane(server, 'plugins', 'reply')
+  for (const outcome of [4, 5]) {
+    const { id, error } = await asked(peer, server, outcome - 4)
+    const reply = Buffer.from(outcome === 4 ? '' : '*1\r\n$4\r\nPING\r\n')
+    peer.send({ type: 'RESULT', id: Number(id), outcome, reply })
+    t.is(await error, 'ERR the plugin answered a command as if it were a hook')
+  }
+  t.true(peer.isOpen)
 })
 
 forEachServer(test, 'faults: answers that nobody waits for are dropped', async (t, program) => {
