@@ -83,6 +83,7 @@ static void on_loop(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subeve
 
 static void on_cron(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent;
+    if (!stays) return; /* a tick right after MODULE LOAD: the loop starts the host, which is not to be started twice */
     bridge_cron(((RedisModuleCronLoop *)data)->hz);
 }
 
