@@ -193,9 +193,30 @@ void command_register_all(RedisModuleCtx *ctx) {
 
 /* ===== Commands that come after OnLoad: through a companion ===== */
 
+static bool is_missing(const Command *command, const char *plugin) {
+    return !command->registered && command->route && strcmp(command->route->plugin, plugin) == 0;
+}
+
 bool command_is_missing(const char *plugin) {
     for (const Command *command = command_list; command; command = command->next) {
-        if (!command->registered && command->route && strcmp(command->route->plugin, plugin) == 0) return true;
+        if (is_missing(command, plugin)) return true;
+    }
+    return false;
+}
+
+bool command_comes_too_late(const Command *command) {
+    const char *bar = strchr(command->name, '|');
+    if (command->registered || !bar) return false;
+    size_t length = (size_t)(bar - command->name) + 1;
+    for (const Command *other = command_list; other; other = other->next) {
+        if (other->registered && strncmp(other->name, command->name, length) == 0) return true;
+    }
+    return false;
+}
+
+static bool any_can_come(const char *plugin) {
+    for (const Command *command = command_list; command; command = command->next) {
+        if (is_missing(command, plugin) && !command_comes_too_late(command)) return true;
     }
     return false;
 }
@@ -228,10 +249,10 @@ bool command_register_later(RedisModuleCtx *ctx, const char *plugin, char *error
                  "then through FERRITE.CALL");
         return false;
     }
-    if (!load_companion(ctx, plugin, error, error_size)) return false;
+    if (any_can_come(plugin) && !load_companion(ctx, plugin, error, error_size)) return false;
     bool all = true;
     for (Command *command = command_list; command; command = command->next) {
-        if (command->registered || !command->route || strcmp(command->route->plugin, plugin) != 0) continue;
+        if (!is_missing(command, plugin)) continue;
         command->registered = made_by_companion(ctx, command->route->name);
         all &= command->registered;
     }

@@ -44,6 +44,10 @@ void command_register_all(RedisModuleCtx *ctx);
 /* True if the plugin has commands that the server does not know yet. */
 bool command_is_missing(const char *plugin);
 
+/* True for a subcommand that is missing while others of its container are there: the container belongs to the load call
+ * that created it, and takes no further ones. */
+bool command_comes_too_late(const Command *command);
+
 /* Creates them through a companion module; false with the reason. Not from a descriptor's callback. */
 bool command_register_later(RedisModuleCtx *ctx, const char *plugin, char *error, size_t error_size);
 

@@ -145,6 +145,8 @@ static uint32_t put_problem(Buffer *problems, const char *command, const char *p
 
 /* Registers what is new in the route table; returns how many problems were written. */
 static uint32_t register_new_commands(RedisModuleCtx *ctx, Buffer *problems) {
+    static const char too_late[] = "a running server takes no further subcommands for a command that is there: restart "
+                                   "the server; until then it can be run through FERRITE.CALL";
     uint32_t count = 0;
     const RouteTable *table = command_routes();
     for (int i = 0; table && i < table->plugin_count; i++) {
@@ -153,8 +155,9 @@ static uint32_t register_new_commands(RedisModuleCtx *ctx, Buffer *problems) {
         if (!command_is_missing(plugin) || command_register_later(ctx, plugin, error, sizeof(error))) continue;
         for (Command *command = command_list; command; command = command->next) {
             if (!command->route || command->registered || strcmp(command->route->plugin, plugin) != 0) continue;
-            log_line(LOG_WARNING, "command %s of plugin %s: %s", command->route->name, plugin, error);
-            count += put_problem(problems, command->route->name, error);
+            const char *problem = command_comes_too_late(command) ? too_late : error;
+            log_line(LOG_WARNING, "command %s of plugin %s: %s", command->route->name, plugin, problem);
+            count += put_problem(problems, command->route->name, problem);
         }
     }
     return count;

@@ -93,6 +93,24 @@ for (const order of ['companion first', 'companion last'] as const) {
   })
 }
 
+forEachServer(test, 'companion: a subcommand that comes after others of its container', async (t, program) => {
+  await using server = await start(program, 'no companion')
+  const control = await RawPeer.lane(server, 'control')
+  const peer = await peerOf(server)
+  t.deepEqual(await addCommand(server, control, 'COUNTER.BOX|ONE'), [])
+  const modules = (await server.cli('module', 'list')).split('\n').length
+  t.deepEqual(await addCommand(server, control, 'COUNTER.BOX|TWO'), [
+    'COUNTER.BOX|TWO: a running server takes no further subcommands for a command that is there: restart the server; ' +
+      'until then it can be run through FERRITE.CALL',
+  ])
+  t.is((await server.cli('module', 'list')).split('\n').length, modules, 'no companion is loaded in vain')
+  await peer.attach('counters', 'COUNTER.BOX|ONE', 'COUNTER.BOX|TWO')
+  const client = await server.client()
+  t.is(await client.call('COUNTER.BOX', 'ONE', 'k'), 'served')
+  t.regex(await messageOf(client.call('COUNTER.BOX', 'TWO', 'k')), /^ERR unknown subcommand/i)
+  t.is(await client.call('FERRITE.CALL', 'COUNTER.BOX', 'TWO', 'k'), 'served')
+})
+
 forEachServer(test, 'companion: dynamic-commands no leaves FERRITE.CALL', async (t, program) => {
   await using server = await start(program, 'no companion', [['ferrite.dynamic-commands', 'no']])
   const control = await RawPeer.lane(server, 'control')
