@@ -100,10 +100,15 @@ int start_request(RedisModuleCtx *ctx, Command *command, RedisModuleString **arg
     bool no_blocking =
         flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
     /* A tracking client would keep a value that changed while it waited. */
-    if (!no_blocking && command->route->read_only && command->route->key_count) {
-        no_blocking = caller_is_tracking(ctx);
-    }
-    if (no_blocking) {
+    bool tracking = !no_blocking && command->route->read_only && command->route->key_count && caller_is_tracking(ctx);
+    if (tracking && !command->route->sync) {
+        char error[CALL_ERROR_SIZE];
+        snprintf(error, sizeof(error),
+                 "ERR '%s' cannot run for clients with CLIENT TRACKING, which would keep what changes while they wait: "
+                 "use a connection without",
+                 command->name);
+        give_up(ctx, request, error);
+    } else if (no_blocking || tracking) {
         sync_run(ctx, request, argv, argc);
         request_release(request);
     } else if (command->route->retry == 0 || command->route->read_count == 0) {

@@ -222,6 +222,20 @@ shareServers(test, { plugins }, (it) => {
     t.is(await tracker.text('COUNTER.PEEK', 'k'), ':1\r\n')
   })
 
+  it("tracking: one with inTransaction 'refuse' says why it is refused", async (t, server) => {
+    const client = await server.client()
+    await client.set('k', '1')
+    t.is(await client.call('COUNTER.PEEKREFUSING', 'k'), 1)
+    await client.call('CLIENT', 'TRACKING', 'ON')
+    t.is(
+      await messageOf(client.call('COUNTER.PEEKREFUSING', 'k')),
+      "ERR 'counter.peekrefusing' cannot run for clients with CLIENT TRACKING, which would keep what changes while " +
+        'they wait: use a connection without',
+    )
+    await client.call('CLIENT', 'TRACKING', 'OFF')
+    t.is(await client.call('COUNTER.PEEKREFUSING', 'k'), 1)
+  })
+
   it('tracking: in broadcast mode writes of plugins are told', async (t, server) => {
     const other = await server.client()
     using tracker = await RawClient.connect(server.port, 3)
