@@ -207,11 +207,7 @@ forEachServer(test, 'faults: cut and padded bodies close the lane', async (t, pr
 })
 
 /** A request that the peer owes an answer, after `before` others. */
-async function asked(
-  peer: RawPeer,
-  server: TestServer,
-  before = 0,
-): Promise<{ id: unknown; error: Promise<string> }> {
+async function asked(peer: RawPeer, server: TestServer, before = 0): Promise<{ id: unknown; error: Promise<string> }> {
   await peer.attach('ledger', 'LEDGER.SEEN')
   const error = errorOf(await server.client(), 'LEDGER.SEEN')
   const request = await until(() => peer.all('INVOKE')[before], { what: 'INVOKE of the module' })

@@ -67,23 +67,32 @@ forEachServer(
   },
 )
 
-forEachServer(test, 'faults: a tick of the server right after MODULE LOADEX starts no second host', async (t, program) => {
-  await using server = await startServer({
-    server: program,
-    plugins: [ledger],
-    module: false,
-    waitForPlugins: false,
-    config: mayLoad,
-  })
-  const client = await server.client()
-  // In one turn of the server's loop: when the module has been loaded, the tick is late and comes at once.
-  const load = ['LOADEX', modulePath, ...settings(server)]
-  const [, loaded] = (await client.pipeline().call('DEBUG', 'SLEEP', '0.3').call('MODULE', ...load).exec()) ?? []
-  t.deepEqual(loaded, [null, 'OK'])
-  t.is(await served(client, 'LEDGER.COUNT', 'k'), 1)
-  t.is(childrenOf(server.pid).length, 1)
-  t.is((await server.log()).match(/plugin host started/g)?.length, 1)
-})
+forEachServer(
+  test,
+  'faults: a tick of the server right after MODULE LOADEX starts no second host',
+  async (t, program) => {
+    await using server = await startServer({
+      server: program,
+      plugins: [ledger],
+      module: false,
+      waitForPlugins: false,
+      config: mayLoad,
+    })
+    const client = await server.client()
+    // In one turn of the server's loop: when the module has been loaded, the tick is late and comes at once.
+    const load = ['LOADEX', modulePath, ...settings(server)]
+    const [, loaded] =
+      (await client
+        .pipeline()
+        .call('DEBUG', 'SLEEP', '0.3')
+        .call('MODULE', ...load)
+        .exec()) ?? []
+    t.deepEqual(loaded, [null, 'OK'])
+    t.is(await served(client, 'LEDGER.COUNT', 'k'), 1)
+    t.is(childrenOf(server.pid).length, 1)
+    t.is((await server.log()).match(/plugin host started/g)?.length, 1)
+  },
+)
 
 forEachServer(
   test,
