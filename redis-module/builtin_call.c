@@ -41,7 +41,7 @@ int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     if (!command || !command->route) {
         return RedisModule_ReplyWithError(ctx, "ERR no plugin has a command of that name (FERRITE.PLUGIN LIST)");
     }
-    if (command->builtin) {
+    if (command->builtin || command->hook) {
         return RedisModule_ReplyWithError(ctx, "ERR this command cannot be run through FERRITE.CALL");
     }
     if (has_hooks(argv + 1, argc - 1)) {

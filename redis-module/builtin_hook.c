@@ -37,7 +37,7 @@ static void reply_words(RedisModuleCtx *ctx, const char *name, const RouteWords 
 }
 
 static const char *state_of(const Command *hook) {
-    if (!hooks_supported()) return "needs Redis 7.2, Valkey 7.2 or newer";
+    if (hooks_problem()) return hooks_problem();
     if (hook->lane) return "up";
     return hook->down_reason ? hook->down_reason : plugins_down_reason();
 }

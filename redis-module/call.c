@@ -39,6 +39,14 @@ void arguments_free(Arguments *arguments) {
     arguments->count = 0;
 }
 
+void arguments_hold(Arguments *arguments, RedisModuleString **argv, int argc) {
+    arguments_make(arguments, argc);
+    for (int i = 0; i < argc; i++) {
+        RedisModule_RetainString(NULL, argv[i]);
+        arguments->values[arguments->count++] = argv[i];
+    }
+}
+
 void arguments_move(Arguments *to, Arguments *from) {
     arguments_free(to);
     *to = *from;

@@ -42,6 +42,9 @@ RedisModuleString *call_name(const char *text, size_t length);
 bool arguments_read(Reader *reader, Arguments *arguments);
 void arguments_free(Arguments *arguments);
 
+/* Holds references to the strings of argv. */
+void arguments_hold(Arguments *arguments, RedisModuleString **argv, int argc);
+
 /* `to` gets what `from` has, which is empty then. What `to` had is freed. */
 void arguments_move(Arguments *to, Arguments *from);
 

@@ -23,21 +23,12 @@
 
 /* ===== Making ===== */
 
-static void hold_arguments(Request *request, RedisModuleString **argv, int argc) {
-    arguments_make(&request->arguments, argc);
-    request->arguments.count = argc;
-    for (int i = 0; i < argc; i++) {
-        RedisModule_RetainString(NULL, argv[i]);
-        request->arguments.values[i] = argv[i];
-    }
-}
-
 static Request *make(Command **hooks, int count, RedisModuleString **argv, int argc) {
     Request *request = request_take();
     request->chain = memory_zalloc(sizeof(Chain) + sizeof(Command *) * (size_t)count);
     request->chain->count = count;
-    memcpy(request->chain->hooks, hooks, sizeof(Command *) * (size_t)count);
-    hold_arguments(request, argv, argc);
+    for (int i = 0; i < count; i++) request->chain->hooks[i] = hooks[i];
+    arguments_hold(&request->arguments, argv, argc);
     return request;
 }
 
@@ -342,14 +333,15 @@ Request *chain_ask_now(Command **hooks, int count, const HookSubject *subject, c
 /* ===== The beginning ===== */
 
 void chain_start(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
-    Command *hooks[HOOKS_MAX];
     RedisModuleString *user = caller_user(ctx);
     HookSubject subject = {.argv = argv,
                            .argc = argc,
                            .user = user ? RedisModule_StringPtrLen(user, NULL) : "",
                            .db = RedisModule_GetSelectedDb(ctx)};
     const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
-    Request *request = make(hooks, facts ? hooks_match(facts, &subject, hooks) : 0, argv, argc);
+    int count = 0;
+    Command **hooks = facts ? hooks_match(facts, &subject, &count) : NULL;
+    Request *request = make(hooks, count, argv, argc);
     request->client_id = RedisModule_GetClientId(ctx);
     request->user = user;
     request->db = subject.db;

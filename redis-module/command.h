@@ -62,6 +62,9 @@ Command *command_builtin(const RouteCommand *route);
  * `words_before` words. */
 void command_tell_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc, int words_before);
 
+/* True of a hook, also when it is not in the route table any more. */
+bool command_is_hook(const Command *command);
+
 /* The number of words that name it: 2 for a subcommand, 0 for a hook, which gets the client's command with its name. */
 int command_words(const Command *command);
 

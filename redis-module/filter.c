@@ -218,7 +218,7 @@ static void ask_now(const Seen *seen, const HookSubject *subject, Command **hook
 /* ===== The filter ===== */
 
 static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, int argc) {
-    Command *hooks[HOOKS_MAX];
+    int count;
     Seen filled, *seen = &filled;
     memset(seen, 0, offsetof(Seen, few));
     seen->ctx = ctx;
@@ -226,10 +226,11 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, in
     seen->argc = argc;
     take_words(seen);
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
-    if (hooks_match(seen->facts, &subject, hooks) > 0 && learn(seen)) {
+    hooks_match(seen->facts, &subject, &count);
+    if (count > 0 && learn(seen)) {
         subject.user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
         subject.db = seen->db;
-        int count = hooks_match(seen->facts, &subject, hooks);
+        Command **hooks = hooks_match(seen->facts, &subject, &count);
         if (count > 0 && may_run(seen)) {
             if (seen->can_block)
                 wrap(seen);

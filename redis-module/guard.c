@@ -123,18 +123,9 @@ static RedisModuleString *make_wake_name(const Request *request) {
                                           number, tag);
 }
 
-static void hold_arguments(Request *request, RedisModuleString **argv, int argc) {
-    arguments_make(&request->arguments, argc);
-    request->arguments.count = argc;
-    for (int i = 0; i < argc; i++) {
-        RedisModule_RetainString(NULL, argv[i]);
-        request->arguments.values[i] = argv[i];
-    }
-}
-
 bool guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
     request->guarded = true;
-    hold_arguments(request, argv, argc);
+    arguments_hold(&request->arguments, argv, argc);
     enter_queues(request, argv, argc);
     if (is_first(request)) {
         if (!reads_perform(ctx, request, argv, argc, &request->reads, error)) {

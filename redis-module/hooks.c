@@ -12,9 +12,12 @@
 #include "wrapper.h"
 
 static bool loaded;
+static Command **matching; /* room for all hooks */
 
-bool hooks_supported(void) {
-    return RedisModule_CommandFilterGetClientId != NULL;
+const char *hooks_problem(void) {
+    /* Filters of Redis 7.0 do not know whose command they see. */
+    if (!RedisModule_CommandFilterGetClientId) return "hooks of commands need Redis 7.2, Valkey 7.2 or newer";
+    return loaded ? NULL : "hooks of commands need the server's COMMAND, which is renamed, or the names _ferrite.*";
 }
 
 /* ===== Which commands a hook is for ===== */
@@ -67,7 +70,7 @@ static int compare(const void *a, const void *b) {
     return strcmp(one->name, other->name); /* "hook <plugin>/<name>" */
 }
 
-/* In their order; the caller frees it. */
+/* In their order, with room for at least one; the caller frees it. */
 static Command **sorted_hooks(int *count) {
     int n = 0;
     for (Command *command = command_list; command; command = command->next) n += command->hook != NULL;
@@ -87,11 +90,7 @@ static void give_hooks(Facts *facts, Command **hooks, int count) {
     for (int i = 0; i < count; i++) {
         if (!is_for(hooks[i]->hook, facts)) continue;
         if (!facts->hooks) facts->hooks = memory_alloc(sizeof(*hooks) * (size_t)(count - i));
-        if (facts->hook_count < HOOKS_MAX)
-            facts->hooks[facts->hook_count++] = hooks[i];
-        else
-            log_line(LOG_WARNING, "%s is not asked for %s: more than %d hooks are", hooks[i]->name, facts->name,
-                     HOOKS_MAX);
+        facts->hooks[facts->hook_count++] = hooks[i];
     }
 }
 
@@ -114,7 +113,8 @@ void hooks_changed(void) {
     Facts *facts = facts_list(&count);
     for (int i = 0; i < count; i++) give_hooks(&facts[i], hooks, hook_count);
     mark_containers(facts, count);
-    memory_free(hooks);
+    memory_free(matching);
+    matching = hooks; /* its order is given to the commands: from now on it is room */
     filter_set(hook_count > 0);
 }
 
@@ -124,17 +124,25 @@ void hooks_commands_changed(void) {
     hooks_changed();
 }
 
-void hooks_load(RedisModuleCtx *ctx) {
-    if (!hooks_supported() || !facts_read()) return;
-    wrapper_register_all(ctx);
+static bool load(RedisModuleCtx *ctx) {
+    if (!RedisModule_CommandFilterGetClientId || !facts_read() || !wrapper_register_all(ctx)) return false;
     wrapper_assign();
-    loaded = true;
+    return true;
+}
+
+void hooks_load(RedisModuleCtx *ctx) {
+    loaded = load(ctx);
     hooks_changed();
+    int count;
+    memory_free(sorted_hooks(&count));
+    if (!loaded && count > 0) log_line(LOG_WARNING, "no hook is asked: %s", hooks_problem());
 }
 
 void hooks_free(void) {
     filter_set(false);
     loaded = false;
+    memory_free(matching);
+    matching = NULL;
     wrapper_free();
     facts_free();
 }
@@ -187,13 +195,13 @@ static bool any_key_matches(const RouteHook *hook, const Facts *facts, const Hoo
     return false;
 }
 
-int hooks_match(const Facts *facts, const HookSubject *subject, Command *matching[HOOKS_MAX]) {
-    int count = 0;
+Command **hooks_match(const Facts *facts, const HookSubject *subject, int *count) {
+    *count = 0;
     for (int i = 0; i < facts->hook_count; i++) {
         const RouteHook *hook = facts->hooks[i]->hook;
         if (!hook) continue;
         if (subject->user && !(has_word(&hook->users, subject->user) && has_database(hook, subject->db))) continue;
-        if (any_key_matches(hook, facts, subject)) matching[count++] = facts->hooks[i];
+        if (any_key_matches(hook, facts, subject)) matching[(*count)++] = facts->hooks[i];
     }
-    return count;
+    return matching;
 }

@@ -8,8 +8,8 @@
 #include "facts.h"
 #include "server.h"
 
-/* False on Redis 7.0, whose filters do not know whose command they see. */
-bool hooks_supported(void);
+/* Why no hook is asked on this server; NULL: they are. */
+const char *hooks_problem(void);
 
 /* Reads COMMAND, makes the wrappers, and takes the hooks of the route table into force; only in OnLoad. */
 void hooks_load(RedisModuleCtx *ctx);
@@ -28,10 +28,8 @@ typedef struct HookSubject {
     int db;
 } HookSubject;
 
-enum { HOOKS_MAX = 64 }; /* for one command */
-
-/* Writes the hooks that match, in the order in which they are asked; returns how many. */
-int hooks_match(const Facts *facts, const HookSubject *subject, Command *matching[HOOKS_MAX]);
+/* The hooks that match, in the order in which they are asked, and how many. The list is good until the next call. */
+Command **hooks_match(const Facts *facts, const HookSubject *subject, int *count);
 
 void hooks_free(void);
 

@@ -30,6 +30,7 @@ static Totals totals_now(void) {
         t.calls_queued += lane->call_count;
     }
     for (const Command *c = command_list; c; c = c->next) {
+        if (command_is_hook(c)) continue;
         t.calls += c->calls;
         t.refused += c->refused;
         t.failed += c->failed;
@@ -103,7 +104,10 @@ static void info_commands(RedisModuleInfoCtx *ctx) {
     for (const Command *c = command_list; c; c = c->next) {
         if (c->calls == 0) continue;
         char name[ROUTE_NAME_MAX + 16];
-        snprintf(name, sizeof(name), "command_%s", c->name);
+        if (command_is_hook(c))
+            snprintf(name, sizeof(name), "hook_%s", strchr(c->name, ' ') + 1);
+        else
+            snprintf(name, sizeof(name), "command_%s", c->name);
         RedisModule_InfoBeginDictField(ctx, name);
         RedisModule_InfoAddFieldULongLong(ctx, "calls", c->calls);
         RedisModule_InfoAddFieldULongLong(ctx, "failed", c->failed);

@@ -19,7 +19,7 @@ static bool host_was_ready; /* it has said what its plugins do */
 /* NULL when a lane can serve it. */
 static const char *problem_of(const Command *command) {
     if (!command || !command->route) return "it is not in the route table";
-    return command->hook && !hooks_supported() ? "hooks of commands need Redis 7.2, Valkey 7.2 or newer" : NULL;
+    return command->hook ? hooks_problem() : NULL;
 }
 
 void plugins_attach(Lane *lane, const Frame *frame) {

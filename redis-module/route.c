@@ -536,7 +536,7 @@ static bool parse_hook(Parser *p) {
     hook->transaction = (HookTransaction)transaction;
     hook->command.sync = hook->transaction == HOOK_SYNC;
     hook->command.timeout = number_of(p, "timeout", 50, 1, 60000);
-    hook->priority = (int)number_of(p, "priority", 100, -1000000, 1000000);
+    hook->priority = (int)number_of(p, "priority", 100, -1000, 1000);
     return !p->failed && parse_words(p, "commands", &hook->commands) && parse_words(p, "keys", &hook->keys) &&
            parse_words(p, "users", &hook->users) && parse_databases(p, hook);
 }

@@ -162,16 +162,17 @@ static bool create_wrapper(RedisModuleCtx *ctx, uint32_t class) {
     return true;
 }
 
-void wrapper_register_all(RedisModuleCtx *ctx) {
+bool wrapper_register_all(RedisModuleCtx *ctx) {
     static const char *const names[2] = {"_ferrite.answer", "_ferrite.refuse"};
-    if (getrandom(secret_bytes, SECRET_LENGTH, 0) != SECRET_LENGTH) return;
+    if (getrandom(secret_bytes, SECRET_LENGTH, 0) != SECRET_LENGTH) return false;
     secret = RedisModule_CreateString(NULL, secret_bytes, SECRET_LENGTH);
     for (int checked = 0; checked < 2; checked++) {
         char flags[256];
         write_flags(FACT_LOADING | FACT_STALE | FACT_FAST, checked, flags, sizeof(flags));
         answer_names[checked] = create(ctx, names[checked], flags, Answer_RedisCommand);
+        if (!answer_names[checked]) return false;
     }
-    if (!keys_api_is_safe(ctx)) return; /* they cannot tell their keys: the server waits for every hook */
+    if (!keys_api_is_safe(ctx)) return true; /* they cannot tell their keys: the server waits for every hook */
     int count;
     const Facts *facts = facts_list(&count);
     for (int i = 0; i < count && wrapper_count < WRAPPERS_MAX; i++) {
@@ -181,6 +182,7 @@ void wrapper_register_all(RedisModuleCtx *ctx) {
             break;
         }
     }
+    return true;
 }
 
 void wrapper_free(void) {

@@ -8,8 +8,9 @@
 #include "facts.h"
 #include "server.h"
 
-/* Creates them for the flags of all commands; only in OnLoad, after facts_read. */
-void wrapper_register_all(RedisModuleCtx *ctx);
+/* Creates them for the flags of all commands; only in OnLoad, after facts_read. False when nothing can be answered in
+ * place of a command. */
+bool wrapper_register_all(RedisModuleCtx *ctx);
 
 /* Gives every command its wrapper; after each facts_read. */
 void wrapper_assign(void);

@@ -124,10 +124,32 @@ static void put_command(Buffer *out, const RouteCommand *command) {
     for (int i = 0; i < command->read_count; i++) put_read(out, &command->reads[i]);
 }
 
+static void put_words(Buffer *out, const char *name, const RouteWords *words) {
+    put_format(out, " %s=", name);
+    for (int i = 0; i < words->count; i++) {
+        if (i) put_text(out, ",");
+        put_encoded(out, words->values[i], strlen(words->values[i]));
+    }
+}
+
+static void put_hook(Buffer *out, const RouteHook *hook) {
+    static const char *const transactions[] = {"sync", "allow", "deny"};
+    put_text(out, "hook");
+    put_value(out, "name", hook->name);
+    put_text(out, " kind=before");
+    put_words(out, "commands", &hook->commands);
+    put_words(out, "keys", &hook->keys);
+    put_words(out, "users", &hook->users);
+    put_text(out, " dbs=");
+    for (int i = 0; i < hook->db_count; i++) put_format(out, "%s%d", i ? "," : "", hook->dbs[i]);
+    put_format(out, " timeout=%lld failure=%s transaction=%s priority=%d\n", hook->command.timeout,
+               hook->allow_on_failure ? "allow" : "deny", transactions[hook->transaction], hook->priority);
+}
+
 void route_format(const RouteTable *table, Buffer *out) {
     size_t begun = buffer_length(out);
     put_text(out, "ferrite-routes 1\n");
-    int next = 0;
+    int next = 0, next_hook = 0;
     for (int i = 0; i < table->plugin_count; i++) {
         const RoutePlugin *plugin = &table->plugins[i];
         put_text(out, "plugin");
@@ -138,6 +160,9 @@ void route_format(const RouteTable *table, Buffer *out) {
         /* A command points at the name of its plugin, which tells two plugins of one name apart. */
         while (next < table->command_count && table->commands[next].plugin == plugin->name) {
             put_command(out, &table->commands[next++]);
+        }
+        while (next_hook < table->hook_count && table->hooks[next_hook].command.plugin == plugin->name) {
+            put_hook(out, &table->hooks[next_hook++]);
         }
     }
     int lines = 0;

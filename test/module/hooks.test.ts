@@ -228,6 +228,8 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
       priority: 100,
     })
     t.deepEqual(fields.get('commands'), ['SET', 'APPEND', 'GETSET'])
+    t.regex(await messageOf(client.call('FERRITE.CALL', 'hook guards/size', 'x')), /cannot be run through FERRITE.CALL/)
+    t.regex(await client.info('ferrite'), /^ferrite_hook_guards\/size:calls=2,failed=0,refused=1,/m)
     t.regex(await messageOf(client.call('FERRITE.HOOK', 'INFO', 'nobody')), /expected <plugin>\/<hook>/)
     t.is(((await client.call('FERRITE.HOOK', 'LIST')) as unknown[]).length, 12)
   })
@@ -306,4 +308,30 @@ forEachServer(
     t.deepEqual(await client.call('GUARDS.SEEN'), [])
   },
   { before: '7.2' },
+)
+
+forEachServer(
+  test,
+  'hooks: a hundred for one command are all asked, also while the server waits',
+  async (t, program) => {
+    await using server = await startServer({ server: program, plugins: [fixturePlugin('crowded')] })
+    const client = await server.client()
+    t.is(await messageOf(client.set('k', 'v')), 'LAST the last one was asked')
+    t.regex(await messageOf(client.eval("return redis.call('SET', 'k', 'v')", 0)), /LAST the last one was asked/)
+    t.is(await client.exists('k'), 0)
+  },
+  { since: '7.2' },
+)
+
+forEachServer(
+  test,
+  'hooks: a server without COMMAND says that no hook is asked',
+  async (t, program) => {
+    const config = [['rename-command', 'COMMAND', '']] as const
+    await using server = await startServer({ server: program, plugins, config, waitForPlugins: false })
+    await server.logged("no hook is asked: hooks of commands need the server's COMMAND")
+    const client = await server.client({ enableReadyCheck: false })
+    t.is(await client.set('user:1', 'far too long'), 'OK')
+  },
+  { since: '7.2' },
 )
