@@ -328,9 +328,11 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
     static const char *const forbidden = "NOPERM this user has no permissions to run '%s' with these arguments";
     if (bits && is_forbidden(arguments, mode)) return refuse(error, forbidden, name);
     errno = 0;
+    RedisModuleCommandFilter *guard = class == INNER_ALLOWED ? cluster_guard_script(ctx) : NULL;
     RedisModuleCallReply *reply =
         RedisModule_Call(ctx, text, call_format(class, mode), arguments->values + 1, (size_t)arguments->count - 1);
     int reason = errno;
+    cluster_unguard_script(ctx, guard);
     if (reply && reason == EPERM && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR &&
         cluster_redirect(ctx, arguments, error)) {
         RedisModule_FreeCallReply(reply);

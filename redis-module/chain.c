@@ -17,7 +17,6 @@
 #include "plugins.h"
 #include "reply.h"
 #include "resp.h"
-#include "slot.h"
 #include "sync.h"
 #include "wake.h"
 
@@ -119,23 +118,6 @@ static const Facts *facts_of_arguments(const Arguments *arguments) {
     return facts_of(arguments->values[0], arguments->count > 1 ? arguments->values[1] : NULL);
 }
 
-/* The slot of the keys of a command; -1 when it has none, -2 when they are of several. */
-static int slot_of_keys(const Arguments *arguments) {
-    int count, *flags, slot = -1;
-    int *keys =
-        RedisModule_GetCommandKeysWithFlags(module_context, arguments->values, arguments->count, &count, &flags);
-    if (!keys) return -1;
-    for (int i = 0; i < count && slot != -2; i++) {
-        size_t length;
-        const char *key = RedisModule_StringPtrLen(arguments->values[keys[i]], &length);
-        int own = (int)cluster_slot(key, length);
-        slot = slot == -1 || slot == own ? own : -2;
-    }
-    RedisModule_Free(keys);
-    RedisModule_Free(flags);
-    return slot;
-}
-
 /* Where the command stays where it is, other words of a command that no wrapper could run do no harm either. */
 static bool may_replace(const Facts *facts, const Request *request) {
     if (!facts) return false;
@@ -151,11 +133,11 @@ static bool rewrite(Request *request, char *error) {
         return false;
     }
     const Facts *facts = facts_of_arguments(&words);
-    int slot = cluster_enabled() ? slot_of_keys(&words) : -1;
+    int slot = cluster_enabled() ? cluster_slot_of_keys(module_context, &words) : NO_KEYS;
     if (!may_replace(facts, request)) {
         snprintf(error, CALL_ERROR_SIZE, "ERR %s rewrote the command to '%.64s', which cannot be run in its place",
                  name, RedisModule_StringPtrLen(words.values[0], NULL));
-    } else if (slot != -1 && slot != slot_of_keys(&request->arguments)) {
+    } else if (slot != NO_KEYS && slot != cluster_slot_of_keys(module_context, &request->arguments)) {
         snprintf(error, CALL_ERROR_SIZE, "CROSSSLOT %s rewrote the command to keys of another slot", name);
     } else {
         arguments_move(&request->arguments, &words);

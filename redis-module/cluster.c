@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "call.h"
 #include "module.h"
+#include "wrapper.h"
 
 bool cluster_enabled(void) {
     return RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_CLUSTER;
@@ -15,9 +17,7 @@ bool cluster_crashes_when_asked(void) {
     return strcmp(server_product, "valkey") == 0;
 }
 
-enum { NO_KEYS = -1, SEVERAL_SLOTS = -2 };
-
-static int slot_of(RedisModuleCtx *ctx, const Arguments *arguments) {
+int cluster_slot_of_keys(RedisModuleCtx *ctx, const Arguments *arguments) {
     int count = 0, slot = NO_KEYS;
     int *positions = RedisModule_GetCommandKeys(ctx, arguments->values, arguments->count, &count);
     for (int i = 0; positions && i < count && slot != SEVERAL_SLOTS; i++) {
@@ -71,7 +71,7 @@ static bool is_coming(RedisModuleCtx *ctx, int slot) {
 }
 
 bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *error) {
-    int slot = slot_of(ctx, arguments);
+    int slot = cluster_slot_of_keys(ctx, arguments);
     if (slot == NO_KEYS) return false;
     if (slot == SEVERAL_SLOTS) {
         snprintf(error, CALL_ERROR_SIZE, "CROSSSLOT Keys in request don't hash to the same slot");
@@ -84,4 +84,33 @@ bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *err
     if (slots && RedisModule_CallReplyType(slots) == REDISMODULE_REPLY_ARRAY) find_owner(slots, slot, error);
     if (slots) RedisModule_FreeCallReply(slots);
     return true;
+}
+
+/* ===== Scripts ===== */
+
+static bool is_word(RedisModuleCommandFilterCtx *ctx, int at, const char *word) {
+    const RedisModuleString *given = RedisModule_CommandFilterArgGet(ctx, at);
+    return given && strcasecmp(RedisModule_StringPtrLen(given, NULL), word) == 0;
+}
+
+/* A filter cannot refuse: it makes another command of it, which replies the error. */
+static void refuse_slots(RedisModuleCommandFilterCtx *ctx) {
+    static const char error[] =
+        "-ERR CLUSTER SLOTS cannot run in a script of a plugin, this server would crash: use CLUSTER SHARDS\r\n";
+    if (!is_word(ctx, 0, "cluster") || !is_word(ctx, 1, "slots")) return;
+    RedisModuleString *name = wrapper_answer_name(false);
+    if (name)
+        RedisModule_RetainString(NULL, name);
+    else
+        name = RedisModule_CreateString(NULL, "_ferrite.answer", 15); /* it is not there, which is an error, too */
+    RedisModule_CommandFilterArgReplace(ctx, 0, name);
+    RedisModule_CommandFilterArgReplace(ctx, 1, RedisModule_CreateString(NULL, error, sizeof(error) - 1));
+}
+
+RedisModuleCommandFilter *cluster_guard_script(RedisModuleCtx *ctx) {
+    return cluster_crashes_when_asked() ? RedisModule_RegisterCommandFilter(ctx, refuse_slots, 0) : NULL;
+}
+
+void cluster_unguard_script(RedisModuleCtx *ctx, RedisModuleCommandFilter *guard) {
+    if (guard) RedisModule_UnregisterCommandFilter(ctx, guard);
 }

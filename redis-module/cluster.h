@@ -14,8 +14,18 @@ struct Arguments;
 
 bool cluster_enabled(void);
 
+enum { NO_KEYS = -1, SEVERAL_SLOTS = -2 };
+
+/* The hash slot of the keys of a command, or one of the above. */
+int cluster_slot_of_keys(RedisModuleCtx *ctx, const struct Arguments *arguments);
+
 /* True where CLUSTER SLOTS, SHARDS, NODES and REPLICAS, called by a module, can take the server down. */
 bool cluster_crashes_when_asked(void);
+
+/* Around a call that may run a script, on such a server: CLUSTER SLOTS inside is an error of the script. NULL
+ * elsewhere. */
+RedisModuleCommandFilter *cluster_guard_script(RedisModuleCtx *ctx);
+void cluster_unguard_script(RedisModuleCtx *ctx, RedisModuleCommandFilter *guard);
 
 /* Writes "MOVED slot host:port" for the keys of the command into `error` (CALL_ERROR_SIZE bytes); CROSSSLOT when they
  * are of several slots; TRYAGAIN when the slot is on its way or its owner cannot be asked for: the client's next try is
