@@ -1,11 +1,8 @@
 #include "listener.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,48 +13,24 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "folder.h"
 #include "lane.h"
 #include "log.h"
 #include "server.h"
 
 enum { TOKEN_LENGTH = 64, SPARE_DESCRIPTORS = 64 };
 
-static char folder[128], socket_path[160], token_path[160];
+static char socket_path[160], token_path[160];
 static char token[TOKEN_LENGTH + 1];
 static int listener = -1;
 
-/* ===== Folder and token ===== */
+/* ===== Token ===== */
 
 static bool random_hex(char *text, size_t digits) {
     unsigned char bytes[TOKEN_LENGTH / 2];
     if (getrandom(bytes, digits / 2, 0) != (ssize_t)(digits / 2)) return false;
     for (size_t i = 0; i < digits / 2; i++) snprintf(text + 2 * i, 3, "%02x", bytes[i]);
     return true;
-}
-
-static void remove_folder(const char *path) {
-    char file[PATH_MAX];
-    snprintf(file, sizeof(file), "%s/s", path);
-    unlink(file);
-    snprintf(file, sizeof(file), "%s/token", path);
-    unlink(file);
-    rmdir(path);
-}
-
-/* Folders of servers that were killed: ours by owner, and their pid is gone. */
-static void remove_stale_folders(void) {
-    DIR *dir = opendir(config.socket_dir);
-    if (!dir) return;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        int pid, used = 0;
-        char path[PATH_MAX];
-        struct stat info;
-        if (sscanf(entry->d_name, "ferrite-%d-%n", &pid, &used) != 1 || used == 0 || pid <= 0) continue;
-        if (strlen(entry->d_name) != (size_t)used + 8 || (kill(pid, 0) == 0 && pid != getpid())) continue;
-        snprintf(path, sizeof(path), "%s/%s", config.socket_dir, entry->d_name);
-        if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid()) remove_folder(path);
-    }
-    closedir(dir);
 }
 
 static bool write_token(void) {
@@ -149,6 +122,7 @@ static bool open_socket(void) {
 /* A child of the server (BGSAVE, AOF rewrite, diskless sync) must not hold our sockets: it may outlive a killed server,
  * and the host would see no end. Closing only: the event loop's epoll set is shared with the parent. */
 static void close_in_child(void) {
+    folder_close_in_child();
     if (listener >= 0) close(listener);
     for (Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd >= 0) close(lane->fd);
@@ -157,23 +131,20 @@ static void close_in_child(void) {
 
 bool listener_open(char *error, size_t error_size) {
     static bool child_handler_set;
-    char suffix[9] = "";
-    remove_stale_folders();
-    random_hex(suffix, 8);
-    snprintf(folder, sizeof(folder), "%s/ferrite-%d-%s", config.socket_dir, (int)getpid(), suffix);
-    snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
-    snprintf(token_path, sizeof(token_path), "%s/token", folder);
-    if (mkdir(folder, 0700) != 0) {
-        snprintf(error, error_size, "cannot create %s: %s (set ferrite.socket-dir to a writable folder)", folder,
-                 strerror(errno));
+    const char *folder = folder_make(config.socket_dir);
+    if (!folder) {
+        snprintf(error, error_size, "cannot create a folder in %s: %s (set ferrite.socket-dir to a writable folder)",
+                 config.socket_dir, strerror(errno));
         return false;
     }
+    snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
+    snprintf(token_path, sizeof(token_path), "%s/token", folder);
     if (!write_token() || !open_socket() ||
         RedisModule_EventLoopAdd(listener, REDISMODULE_EVENTLOOP_READABLE, on_connection, NULL) != REDISMODULE_OK) {
         snprintf(error, error_size, "cannot listen on %s: %s", socket_path, strerror(errno));
         if (listener >= 0) close(listener);
         listener = -1;
-        remove_folder(folder);
+        folder_remove();
         return false;
     }
     if (!child_handler_set) pthread_atfork(NULL, NULL, close_in_child);
@@ -186,7 +157,7 @@ void listener_close(void) {
     RedisModule_EventLoopDel(listener, REDISMODULE_EVENTLOOP_READABLE);
     close(listener);
     listener = -1;
-    remove_folder(folder);
+    folder_remove();
 }
 
 const char *listener_socket_path(void) {

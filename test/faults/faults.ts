@@ -92,7 +92,7 @@ function parentOf(pid: number): number {
 /** The private folders that a server with this pid has made in ferrite.socket-dir. */
 export async function socketFolders(folder: string, pid?: number): Promise<readonly string[]> {
   const names = await readdir(folder)
-  return names.filter((name) => name.startsWith(pid === undefined ? 'ferrite-' : `ferrite-${pid}-`))
+  return names.filter((name) => name.startsWith(pid === undefined ? 'ferrite-' : `ferrite-${pid}.`))
 }
 
 /** What the descriptors of a process are. */
