@@ -176,16 +176,26 @@ static void fill_table(void) {
     }
 }
 
+/* One at a time: all at once take a megabyte, which the server's allocator would keep for a while. */
+static void read_named(RedisModuleCallReply *names, size_t index) {
+    size_t length;
+    const char *name = text_at(names, index, &length);
+    if (!name) return;
+    RedisModuleCallReply *infos = RedisModule_Call(module_context, "COMMAND", "Ecb", "INFO", name, length);
+    RedisModuleCallReply *info = infos ? RedisModule_CallReplyArrayElement(infos, 0) : NULL;
+    if (info) read_command(info);
+    if (infos) RedisModule_FreeCallReply(infos);
+}
+
 bool facts_read(void) {
-    RedisModuleCallReply *reply = RedisModule_Call(module_context, "COMMAND", "E");
-    bool is_list = reply && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ARRAY;
+    RedisModuleCallReply *names = RedisModule_Call(module_context, "COMMAND", "Ec", "LIST");
+    bool is_list = names && RedisModule_CallReplyType(names) == REDISMODULE_REPLY_ARRAY;
     if (is_list) {
         facts_free();
-        for (size_t i = 0; i < RedisModule_CallReplyLength(reply); i++)
-            read_command(RedisModule_CallReplyArrayElement(reply, i));
+        for (size_t i = 0; i < RedisModule_CallReplyLength(names); i++) read_named(names, i);
         fill_table();
     }
-    if (reply) RedisModule_FreeCallReply(reply);
+    if (names) RedisModule_FreeCallReply(names);
     return is_list;
 }
 
