@@ -24,6 +24,7 @@
 enum { GREETING_SECONDS = 5, HEARTBEAT_SECONDS = 1, HEARTBEAT_MISSED_SECONDS = 15 };
 
 static uint8_t state;
+static int told_log_level; /* what every greeted lane knows */
 
 /* ===== Greeting and state ===== */
 
@@ -48,6 +49,7 @@ static void put_pair(Buffer *out, const char *key, const char *format, ...) {
 static void send_welcome(Lane *lane) {
     Buffer *out = &lane->out;
     size_t begun = frame_begin(out, FRAME_WELCOME, state, FRAME_PROTOCOL_VERSION, lane->number);
+    told_log_level = config.log_level;
     buffer_put_u32(out, 12);
     put_pair(out, "product", "%s", server_product);
     put_pair(out, "server-version", "%s", server_version);
@@ -100,6 +102,19 @@ void bridge_state_changed(void) {
     state = now;
     events_set_state(state);
     tell_state();
+}
+
+void bridge_settings_changed(void) {
+    if (config.log_level == told_log_level) return;
+    told_log_level = config.log_level;
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd < 0 || !lane->greeted) continue;
+        size_t begun = frame_begin(&lane->out, FRAME_SETTINGS, 0, 0, 0);
+        buffer_put_u32(&lane->out, 1);
+        put_pair(&lane->out, "log-level", "%s", config_log_levels[config.log_level]);
+        frame_end(&lane->out, begun);
+        lane_written(lane);
+    }
 }
 
 /* ===== Frames ===== */

@@ -22,6 +22,9 @@ void bridge_lane_closed(Lane *lane);
 /* STATE_* bits now, sent to all lanes when they change. */
 void bridge_state_changed(void);
 
+/* What WELCOME said and CONFIG SET can change, sent to all lanes when it has changed. */
+void bridge_settings_changed(void);
+
 void bridge_before_sleep(RedisModuleCtx *ctx);
 
 /* `hz` times per second: greeting deadlines, heartbeat of the control lane. */

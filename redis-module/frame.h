@@ -28,6 +28,7 @@ typedef enum FrameType {
     FRAME_PING = 3,
     FRAME_PONG = 4,
     FRAME_STATE = 5,
+    FRAME_SETTINGS = 6,
     FRAME_ATTACH = 10,
     FRAME_ATTACHED = 11,
     FRAME_DETACH = 12,

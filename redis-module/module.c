@@ -101,6 +101,7 @@ static void on_shutdown(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t su
 static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)event, (void)subevent, (void)data;
     capacity_read_maxmemory();
+    bridge_settings_changed();
     keys_api_setting_changed(ctx);
 }
 

@@ -20,6 +20,7 @@ static const FrameLayout layouts[] = {
     {FRAME_PONG, SENT_BY_HOST, 0, 0, 0, ""},
     {FRAME_PONG, SENT_BY_MODULE, 0, 0, 0, ""},
     {FRAME_STATE, SENT_BY_MODULE, 7, 0, 0, ""},
+    {FRAME_SETTINGS, SENT_BY_MODULE, 0, 0, 0, "[ss]"},
     {FRAME_ATTACH, SENT_BY_HOST, 0, 0, 0, "ss[s2][41[s][s]]"},
     {FRAME_ATTACHED, SENT_BY_MODULE, 0, 0, 0, "[ss]"},
     {FRAME_DETACH, SENT_BY_HOST, 0, 0, 0, "ss"},

@@ -2,7 +2,7 @@ import test from 'ava'
 import { Heartbeat, kBeatMs, kStartMs, kStuckMs } from '#lib/host/heartbeat.js'
 import { planWorkers, type HostedPlugin } from '#lib/host/hosted-plugin.js'
 import { consoleLine, limitRate } from '#lib/host/log-lines.js'
-import { createLogger } from '#lib/host/log.js'
+import { createLogger, setLevel } from '#lib/host/log.js'
 import { createWorkerLogger } from '#lib/host/worker-log.js'
 import { kCrashWindowMs, RestartPolicy } from '#lib/host/restart-policy.js'
 import { thrownText } from '#lib/host/errors.js'
@@ -100,13 +100,20 @@ test("log: levels below the server's are not written, and console.log is a notic
   const log = createLogger({ name: 'demo', level: 'warning', sink: (line) => lines.push(line) })
   log.info('not written')
   log.warn('written')
-  t.deepEqual(lines, ['<4>demo: written'])
+  setLevel(log, 'notice')
+  log.info('written since')
+  t.deepEqual(lines, ['<4>demo: written', '<6>demo: written since'])
   t.is(consoleLine('demo', 'log', ['a %d', 1, { b: 2 }]), '<5>demo: a 1 { b: 2 }')
 })
 
 test('log: entries of a worker carry fields that can be sent, and none below the level', (t) => {
   const entries: { level: string; text: string; fields?: string }[] = []
-  const log = createWorkerLogger('demo', 'warning', (entry) => entries.push(entry))
+  let level = 'warning'
+  const log = createWorkerLogger(
+    'demo',
+    () => level,
+    (entry) => entries.push(entry),
+  )
   const cyclic: Record<string, unknown> = {}
   cyclic['self'] = cyclic
   log.info('not sent')
@@ -124,6 +131,10 @@ test('log: entries of a worker carry fields that can be sent, and none below the
   t.regex(entries[0]?.fields ?? '', /^\{"big":"18446744073709551616","nested":\{"err":"Error: inner\\n/)
   t.regex(entries[1]?.fields ?? '', /^\{"err":"Error: itself\\n/)
   t.regex(entries[2]?.fields ?? '', /cannot be written: TypeError/)
+  level = 'notice'
+  log.debug('not sent')
+  log.info('sent')
+  t.deepEqual(entries.slice(3), [{ type: 'entry', plugin: 'demo', level: 'info', text: 'sent' }] as never)
 })
 
 test('log: a flood is cut and counted', (t) => {

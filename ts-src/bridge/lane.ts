@@ -82,6 +82,7 @@ export class Lane {
   private early: Frame[] = []
   private welcomeMessage: Welcome | undefined
   private serverState: ServerState = { primary: false, loading: true, shuttingDown: false }
+  private serverValues: Readonly<Record<string, string>> = {}
   private inChunk = false
   private scheduled = false
   private ended = false
@@ -116,6 +117,11 @@ export class Lane {
   get welcome(): Welcome {
     if (this.welcomeMessage === undefined) throw new Error('the lane has had no WELCOME yet; await lane.welcomed')
     return this.welcomeMessage
+  }
+
+  /** The values of WELCOME, as it or the last SETTINGS said. */
+  get values(): Readonly<Record<string, string>> {
+    return this.serverValues
   }
 
   /** The state of the server, as WELCOME or the last STATE said. */
@@ -221,6 +227,7 @@ export class Lane {
     }
     this.welcomeMessage = message
     this.serverState = message.state
+    this.serverValues = message.values
     this.onWelcome(message)
   }
 
@@ -238,6 +245,9 @@ export class Lane {
         throw new ProtocolError('FERRITE_PROTOCOL_TYPE', 'the module sent a second WELCOME')
       case 'STATE':
         this.serverState = message.state
+        return handler.onMessage(message)
+      case 'SETTINGS':
+        this.serverValues = { ...this.serverValues, ...message.values }
         return handler.onMessage(message)
       default:
         return handler.onMessage(message)

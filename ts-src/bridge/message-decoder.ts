@@ -68,6 +68,8 @@ function fromModule(frame: Frame, r: BodyReader): ModuleMessage {
       return { type: 'PONG', cookie: id }
     case MessageType.STATE:
       return { type: 'STATE', state: stateOf(frame.flags) }
+    case MessageType.SETTINGS:
+      return { type: 'SETTINGS', values: readPairs(r) }
     case MessageType.ATTACHED:
       return { type: 'ATTACHED', id, problems: readProblems(r) }
     case MessageType.ROUTES_READ:

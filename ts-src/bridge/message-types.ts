@@ -10,6 +10,7 @@ export const MessageType = {
   PING: 3,
   PONG: 4,
   STATE: 5,
+  SETTINGS: 6,
   ATTACH: 10,
   ATTACHED: 11,
   DETACH: 12,
@@ -126,6 +127,12 @@ export interface State {
   readonly state: ServerState
 }
 
+export interface Settings {
+  readonly type: 'SETTINGS'
+  /** Those of WELCOME's values that are others now. */
+  readonly values: Readonly<Record<string, string>>
+}
+
 export interface Attach {
   readonly type: 'ATTACH'
   readonly id: U64
@@ -240,5 +247,5 @@ export interface Gap {
 export type HostMessage = Hello | Ping | Pong | Attach | Detach | Status | Routes | Result | Call
 /** What the module sends. */
 export type ModuleMessage =
-  Welcome | Ping | Pong | State | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Gap
+  Welcome | Ping | Pong | State | Settings | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Gap
 export type Message = HostMessage | ModuleMessage

@@ -22,7 +22,6 @@ import {
   type Result,
   type ServerState,
   type Status,
-  type Welcome,
 } from './message-types.js'
 import type { U64 } from './u64.js'
 
@@ -67,6 +66,7 @@ function headerOf(message: Message): [flags: number, code: number, id: U64] {
       return [0, 0, message.sequence]
     case 'GAP':
       return [0, 0, message.dropped]
+    case 'SETTINGS':
     case 'DETACH':
     case 'STATUS':
       return [0, 0, 0]
@@ -80,7 +80,8 @@ function writeBody(w: ByteWriter, message: Message): void {
     case 'HELLO':
       return writeHello(w, message)
     case 'WELCOME':
-      return writeWelcome(w, message)
+    case 'SETTINGS':
+      return writePairs(w, message.values)
     case 'ATTACH':
       return writeAttach(w, message)
     case 'ATTACHED':
@@ -112,10 +113,10 @@ function writeHello(w: ByteWriter, hello: Hello): void {
   w.str(hello.token)
 }
 
-function writeWelcome(w: ByteWriter, welcome: Welcome): void {
-  const values = Object.entries(welcome.values)
-  w.u32(values.length)
-  for (const [key, value] of values) {
+function writePairs(w: ByteWriter, values: Readonly<Record<string, string>>): void {
+  const pairs = Object.entries(values)
+  w.u32(pairs.length)
+  for (const [key, value] of pairs) {
     w.str(key)
     w.str(value)
   }

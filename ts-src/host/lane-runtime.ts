@@ -26,8 +26,8 @@ export class LaneRuntime implements LaneHandler {
 
   constructor(
     private readonly lane: Lane,
-    /** Told when the server's state has changed. */
-    private readonly onState: () => void = () => undefined,
+    /** Told when the server's state or settings have changed. */
+    private readonly onServer: () => void = () => undefined,
   ) {
     this.calls = new Calls(lane)
     this.runner = new CommandRunner(lane)
@@ -89,7 +89,8 @@ export class LaneRuntime implements LaneHandler {
       case 'GAP':
         return this.onGap(Number(message.dropped))
       case 'STATE':
-        return this.onState()
+      case 'SETTINGS':
+        return this.onServer()
       case 'ATTACHED':
       case 'ROUTES_READ':
         return this.onAnswer(Number(message.id), message.problems)

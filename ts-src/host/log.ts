@@ -13,7 +13,6 @@ const kLevels: Readonly<Record<string, string>> = {
   verbose: 'debug',
   notice: 'info',
   warning: 'warn',
-  nothing: 'silent',
 }
 
 export interface LoggerOptions {
@@ -32,11 +31,20 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       base: null,
       timestamp: false,
-      level: kLevels[options.level ?? 'notice'] ?? 'info',
+      level: levelOf(options.level),
       serializers: { err: thrownStack, error: thrownStack },
     },
     stream,
   )
+}
+
+/** Sets which entries a logger writes from now on, by a value of `ferrite.log-level`. */
+export function setLevel(log: Logger, level: string | undefined): void {
+  log.level = levelOf(level)
+}
+
+function levelOf(level = 'notice'): string {
+  return kLevels[level] ?? 'info'
 }
 
 function toLine(name: string, json: string): string {

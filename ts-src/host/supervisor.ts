@@ -6,7 +6,7 @@ import { Heartbeat, kBeatMs } from './heartbeat.js'
 import { planWorkers, type HostedPlugin, type WorkerPlan } from './hosted-plugin.js'
 import { LaneRuntime } from './lane-runtime.js'
 import type { LogSink } from './log-lines.js'
-import { createLogger, type Logger } from './log.js'
+import { createLogger, setLevel, type Logger } from './log.js'
 import { MemoryWatch } from './memory-watch.js'
 import { builtInPlugin } from './plugin-command.js'
 import { PluginRuntime } from './plugin-runtime.js'
@@ -65,7 +65,7 @@ export class Supervisor {
   ) {
     this.log = createLogger({ name: '', level: this.logLevel, sink: options.sink })
     this.ended = new Promise((resolve) => (this.end = resolve))
-    this.runtime = new LaneRuntime(lane, () => this.onState())
+    this.runtime = new LaneRuntime(lane, () => this.onServer())
     void lane.closed.then((end) => this.onLaneEnd(end))
     this.tick = setInterval(() => this.onTick(), kBeatMs)
   }
@@ -81,7 +81,7 @@ export class Supervisor {
   }
 
   private get logLevel(): string | undefined {
-    return this.lane.welcome.values['log-level']
+    return this.lane.values['log-level']
   }
 
   private async serve(): Promise<void> {
@@ -89,7 +89,7 @@ export class Supervisor {
     const plugin = builtInPlugin(() => this.groups)
     const builtIn = new PluginRuntime({
       name: plugin.name,
-      version: this.lane.welcome.values['module-version'] ?? plugin.version,
+      version: this.lane.values['module-version'] ?? plugin.version,
       plugin,
       log: this.log,
       config: {},
@@ -98,10 +98,11 @@ export class Supervisor {
     })
     const problems = await this.runtime.attach(builtIn)
     for (const { command, problem } of problems) this.log.error(`${command} is not served: ${problem}`)
-    this.onState()
+    this.onServer()
   }
 
-  private onState(): void {
+  private onServer(): void {
+    setLevel(this.log, this.logLevel)
     const { loading, shuttingDown } = this.lane.state
     if (shuttingDown) this.end('the server shuts down')
     else if (!loading) this.startPlugins()
@@ -116,7 +117,7 @@ export class Supervisor {
   }
 
   private async loadPlugins(): Promise<void> {
-    const { values } = this.lane.welcome
+    const { values } = this.lane
     const catalogue = await this.options.readCatalogue({
       pluginsDir: values['plugins-dir'] ?? '',
       stateDir: values['state-dir'] ?? '',
@@ -137,7 +138,6 @@ export class Supervisor {
     return new WorkerGroup({
       plan,
       socketPath,
-      logLevel: this.logLevel,
       heartbeat: this.heartbeat,
       sink,
       log: this.log,
@@ -168,7 +168,7 @@ export class Supervisor {
 
   /** The module says it as a value, or as `max-lanes=N` among its capabilities. */
   private maxLanes(): number {
-    const { values } = this.lane.welcome
+    const { values } = this.lane
     const capability = /(?:^|,)max-lanes=(\d+)/.exec(values['capabilities'] ?? '')?.[1]
     const lanes = Number(values['max-lanes'] ?? capability ?? kDefaultMaxLanes)
     return Number.isSafeInteger(lanes) && lanes > 1 ? lanes : kDefaultMaxLanes

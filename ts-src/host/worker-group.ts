@@ -11,7 +11,6 @@ import type { FromWorker } from './worker-messages.js'
 export interface WorkerGroupOptions {
   readonly plan: WorkerPlan
   readonly socketPath: string
-  readonly logLevel: string | undefined
   readonly heartbeat: Heartbeat
   readonly sink: LogSink
   readonly log: Logger
@@ -63,13 +62,12 @@ export class WorkerGroup {
   }
 
   start(): void {
-    const { plan, socketPath, logLevel, heartbeat, sink } = this.options
+    const { plan, socketPath, heartbeat, sink } = this.options
     this.set('loading', '')
     this.worker = new PluginWorker({
       start: {
         socketPath,
         label: plan.label,
-        logLevel,
         plugins: plan.plugins.map(({ name, version, entry, config }) => ({
           name,
           version,
@@ -98,10 +96,11 @@ export class WorkerGroup {
     await this.worker?.stop(reason, deadlineMs)
   }
 
+  /** Writes whatever comes: the thread sends no entry below the server's level. */
   private logOf(name: string): Logger {
     const known = this.logs.get(name)
     if (known !== undefined) return known
-    const log = createLogger({ name, level: this.options.logLevel, sink: this.options.sink })
+    const log = createLogger({ name, level: 'debug', sink: this.options.sink })
     this.logs.set(name, log)
     return log
   }

@@ -7,18 +7,18 @@ export const kLogMethods = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof kLogMethods)[number]
 
 /** The lowest level that each value of `ferrite.log-level` lets through. */
-const kLowest: Readonly<Record<string, number>> = { debug: 0, verbose: 0, notice: 1, warning: 2, nothing: 4 }
+const kLowest: Readonly<Record<string, number>> = { debug: 0, verbose: 0, notice: 1, warning: 2 }
 
-/** A plugin's logger. Levels below the server's do nothing at all. */
+/** A plugin's logger. Entries below the server's level go nowhere. */
 export function createWorkerLogger(
   plugin: string,
-  serverLevel: string | undefined,
+  serverLevel: () => string | undefined,
   post: (entry: Extract<FromWorker, { type: 'entry' }>) => void,
 ): Logger {
-  const lowest = kLowest[serverLevel ?? 'notice'] ?? 1
   const method = (level: LogLevel): LogMethod => {
-    if (kLogMethods.indexOf(level) < lowest) return () => undefined
+    const rank = kLogMethods.indexOf(level)
     return (first: object | string, second?: string) => {
+      if (rank < (kLowest[serverLevel() ?? 'notice'] ?? 1)) return
       if (typeof first === 'string') post({ type: 'entry', plugin, level, text: first })
       else post({ type: 'entry', plugin, level, text: second ?? '', fields: fieldsText(first) })
     }

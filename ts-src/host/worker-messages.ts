@@ -16,7 +16,6 @@ export interface WorkerStart {
   readonly socketPath: string
   /** Shown as the lane's label and in the log. */
   readonly label: string
-  readonly logLevel: string | undefined
   readonly plugins: readonly WorkerPlugin[]
 }
 

@@ -56,7 +56,7 @@ class PluginThread {
   }
 
   private async startPlugin(plugin: WorkerPlugin, lane: Lane, runtime: LaneRuntime): Promise<void> {
-    const log = createWorkerLogger(plugin.name, this.start.logLevel, this.postLog)
+    const log = createWorkerLogger(plugin.name, () => lane.values['log-level'], this.postLog)
     try {
       const compiled = compilePlugin(await importPlugin(plugin))
       const runtimeOfPlugin = new PluginRuntime({

@@ -11,7 +11,7 @@ export interface LogMethod {
   (fields: object, text?: string): void
 }
 
-/** The plugin's log. Levels below the server's `ferrite.log-level` cost nothing. */
+/** The plugin's log. Entries below the server's `ferrite.log-level` cost next to nothing. */
 export interface Logger {
   readonly debug: LogMethod
   readonly info: LogMethod
