@@ -16,28 +16,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "buffer.h"
 #include "config.h"
 #include "environment.h"
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
 #include "module.h"
+#include "output.h"
 
 enum { BACKOFF_FIRST = 100000, BACKOFF_MAX = 10000000, HEALTHY_AFTER = 5000000 }; /* us */
-enum { LOG_LINE_MAX = 4096 };
 enum { END_WAIT = 2000000 }; /* us: what the host is given to end its plugins when the server stops */
 
 static struct {
-    int pid;    /* 0: none */
-    int pidfd;  /* -1: none, or the kernel has none (before 5.3): then the end of its output tells */
-    int output; /* read end of its stdout and stderr, -1: none */
-    Buffer lines;
+    int pid;   /* 0: none */
+    int pidfd; /* -1: none, or the kernel has none (before 5.3): then the end of its output tells */
     uint64_t started_at, next_start, backoff; /* us */
     uint32_t starts;
     bool stopped;
     char problem[512];
-} host = {.pidfd = -1, .output = -1};
+} host = {.pidfd = -1};
 
 const char *host_problem(void) {
     return host.problem;
@@ -163,68 +160,6 @@ static int spawn_process(char *const *arguments, char *const *environment, int o
     return pid;
 }
 
-/* ===== Its output ===== */
-
-/* sd-daemon(3): "<3>text" and so on; without a prefix a notice. */
-static void log_host_line(char *line, size_t length) {
-    static const LogLevel levels[] = {LOG_WARNING, LOG_WARNING, LOG_WARNING, LOG_WARNING,
-                                      LOG_WARNING, LOG_NOTICE,  LOG_NOTICE,  LOG_DEBUG};
-    LogLevel level = LOG_NOTICE;
-    if (length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
-        level = levels[line[1] - '0'];
-        line += 3;
-        length -= 3;
-    }
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)line[i] < 32) line[i] = ' ';
-    }
-    if (length) log_line(level, "host: %.*s", (int)length, line);
-}
-
-static void log_lines(void) {
-    for (;;) {
-        size_t length = buffer_length(&host.lines);
-        char *front = (char *)buffer_front(&host.lines);
-        char *newline = length ? memchr(front, '\n', length) : NULL;
-        if (!newline && length < LOG_LINE_MAX) return;
-        size_t size = newline ? (size_t)(newline - front) : LOG_LINE_MAX;
-        log_host_line(front, size < LOG_LINE_MAX ? size : LOG_LINE_MAX);
-        buffer_consume(&host.lines, size + (newline != NULL));
-    }
-}
-
-static void forget_output(void) {
-    if (host.output < 0) return;
-    RedisModule_EventLoopDel(host.output, REDISMODULE_EVENTLOOP_READABLE);
-    close(host.output);
-    host.output = -1;
-    size_t length = buffer_length(&host.lines);
-    if (length) log_host_line((char *)buffer_front(&host.lines), length);
-    buffer_free(&host.lines);
-}
-
-static void ended(void);
-
-/* False when there is nothing more to read now. */
-static bool read_output(void) {
-    uint8_t *to = buffer_reserve(&host.lines, 8192);
-    ssize_t got = read(host.output, to, 8192);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-    if (got <= 0) {
-        forget_output();
-        if (host.pidfd < 0) ended();
-        return false;
-    }
-    host.lines.end += (size_t)got;
-    log_lines();
-    return true;
-}
-
-static void on_output(int fd, void *data, int mask) {
-    (void)fd, (void)data, (void)mask;
-    read_output();
-}
-
 /* ===== Its end ===== */
 
 static void schedule_restart(void) {
@@ -266,6 +201,10 @@ static void ended(void) {
     log_line(LOG_WARNING, "plugin host (pid %d) %s, next start in %.1f s", pid, how, (double)host.backoff / 1e6);
 }
 
+static void output_ended(void) {
+    if (host.pidfd < 0) ended();
+}
+
 static void on_exit_event(int fd, void *data, int mask) {
     (void)fd, (void)data, (void)mask;
     ended();
@@ -284,13 +223,12 @@ static bool start_process(const char *node, const char *script, char *const *env
     int failed = 0;
     int pid = spawn_process(arguments, environment, pipe_ends[1], &failed);
     close(pipe_ends[1]);
-    if (pid < 0 || RedisModule_EventLoopAdd(pipe_ends[0], REDISMODULE_EVENTLOOP_READABLE, on_output, NULL) != 0) {
+    if (pid < 0 || !output_open(pipe_ends[0], output_ended)) {
         snprintf(host.problem, sizeof(host.problem), "cannot start %s: %s", node, strerror(failed ? failed : errno));
         if (pid > 0) kill(pid, SIGKILL);
         close(pipe_ends[0]);
         return false;
     }
-    host.output = pipe_ends[0];
     host.pid = pid;
     host.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (host.pidfd >= 0) {
@@ -325,6 +263,7 @@ void host_start(void) {
 }
 
 void host_cron(void) {
+    output_cron();
     if (host.stopped || host.pid || config.host_mode == HOST_EXTERNAL) return;
     if (clock_microseconds() >= host.next_start) host_start();
 }
@@ -342,19 +281,19 @@ void host_kill(const char *reason) {
 static void wait_for_end(void) {
     uint64_t now = clock_microseconds(), deadline = now + END_WAIT;
     for (; host.pid && now < deadline; now = clock_microseconds()) {
-        struct pollfd waited[] = {{.fd = host.output, .events = POLLIN}, {.fd = host.pidfd, .events = POLLIN}};
+        struct pollfd waited[] = {{.fd = output_descriptor(), .events = POLLIN}, {.fd = host.pidfd, .events = POLLIN}};
         if (poll(waited, 2, (int)((deadline - now + 999) / 1000)) <= 0) continue;
-        if (waited[0].revents) read_output();
+        if (waited[0].revents) output_read();
         if (waited[1].revents) ended();
     }
-    while (host.output >= 0 && read_output()) continue;
+    output_read();
 }
 
 void host_stop(void) {
     host.stopped = true;
     wait_for_end();
     host_kill("it has not ended within 2 s");
-    forget_output();
+    output_close();
     if (host.pidfd >= 0) {
         RedisModule_EventLoopDel(host.pidfd, REDISMODULE_EVENTLOOP_READABLE);
         close(host.pidfd);

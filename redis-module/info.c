@@ -7,6 +7,7 @@
 #include "config.h"
 #include "host.h"
 #include "module.h"
+#include "output.h"
 #include "plugins.h"
 #include "request.h"
 
@@ -73,6 +74,7 @@ static int figures_now(Figure figures[FIGURES_MAX]) {
         {"timeouts", t.timeouts},
         {"guard_conflicts", t.conflicts},
         {"guard_batches_cut", t.again},
+        {"log_lines_dropped", output_lines_dropped()},
     };
     memcpy(figures, all, sizeof(all));
     return (int)(sizeof(all) / sizeof(all[0]));
