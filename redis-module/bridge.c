@@ -18,6 +18,7 @@
 #include "message.h"
 #include "module.h"
 #include "plugins.h"
+#include "subscription.h"
 #include "sync.h"
 #include "wake.h"
 
@@ -180,7 +181,7 @@ void bridge_lane_closed(Lane *lane) {
     snprintf(error, sizeof(error), "UNAVAILABLE %s", reason);
     answer_fail_lane(lane, error);
     host_call_drop(lane);
-    events_drop(lane);
+    subscriptions_end(lane, NULL);
     if (lane->greeted && lane->kind == LANE_CONTROL) {
         plugins_forget();
         close_plugin_lanes();

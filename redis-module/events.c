@@ -3,30 +3,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "glob.h"
-#include "log.h"
-#include "memory.h"
+#include "lane.h"
 #include "module.h"
 
-enum { SUBSCRIBE_OWN = 1, SUBSCRIBE_ON_REPLICA = 2, SUBSCRIBE_OLD_VALUE = 4 };
 enum { ORIGIN_CLIENT = 0, ORIGIN_PLUGIN = 1, ORIGIN_EXPIRE = 2, ORIGIN_EVICT = 3 };
-
-typedef struct Pattern {
-    char *text;
-    size_t length;
-    bool prefix; /* "abc*" with no other special character: compared, not matched */
-} Pattern;
-
-typedef struct Subscription {
-    struct Subscription *next;
-    char *plugin;
-    uint32_t id;
-    uint8_t flags;
-    char **events; /* none: all */
-    int event_count;
-    Pattern *patterns; /* none: all */
-    int pattern_count;
-} Subscription;
 
 static Slice origin; /* NULL bytes: a client */
 static uint8_t server_state;
@@ -52,44 +32,22 @@ void events_set_state(uint8_t state_bits) {
 
 /* ===== Matching ===== */
 
-static Pattern make_pattern(Slice slice) {
-    Pattern pattern = {.text = memory_copy_string((const char *)slice.bytes, slice.length), .length = slice.length};
-    size_t plain = strcspn(pattern.text, "*?[\\");
-    if (slice.length > 0 && plain == slice.length - 1 && pattern.text[plain] == '*') {
-        pattern.prefix = true;
-        pattern.length--;
-    }
-    return pattern;
-}
-
-static bool pattern_matches(const Pattern *pattern, const char *key, size_t length) {
-    if (pattern->prefix) return length >= pattern->length && memcmp(key, pattern->text, pattern->length) == 0;
-    return glob_match(pattern->text, pattern->length, key, length);
-}
-
 /* "All events" are all but those that fire on reads and those that come beside another one: they must be named, as
  * with notify-keyspace-events A. */
 enum { ONLY_WHEN_NAMED = REDISMODULE_NOTIFY_KEY_MISS | REDISMODULE_NOTIFY_NEW };
 
 static bool event_matches(const Subscription *s, int class, const char *event) {
-    if (s->event_count == 0) return !(class & ONLY_WHEN_NAMED);
-    for (int i = 0; i < s->event_count; i++) {
-        if (strcmp(s->events[i], event) == 0) return true;
-    }
-    return false;
+    return s->event_count == 0 ? !(class & ONLY_WHEN_NAMED) : subscription_names(s, event);
 }
 
 static bool wants(const Subscription *s, int class, const char *event, const char *key, size_t length) {
+    if (s->kind != SUBSCRIPTION_KEYS) return false;
     if (!(server_state & STATE_PRIMARY) && !(s->flags & SUBSCRIBE_ON_REPLICA)) return false;
     if (origin.bytes && !(s->flags & SUBSCRIBE_OWN) && strlen(s->plugin) == origin.length &&
         memcmp(s->plugin, origin.bytes, origin.length) == 0) {
         return false;
     }
-    if (!event_matches(s, class, event)) return false;
-    for (int i = 0; i < s->pattern_count; i++) {
-        if (pattern_matches(&s->patterns[i], key, length)) return true;
-    }
-    return s->pattern_count == 0;
+    return event_matches(s, class, event) && subscription_has_key(s, key, length);
 }
 
 /* ===== Sending ===== */
@@ -98,12 +56,6 @@ static uint8_t origin_of(const char *event) {
     if (strcmp(event, "expired") == 0) return ORIGIN_EXPIRE;
     if (strcmp(event, "evicted") == 0) return ORIGIN_EVICT;
     return origin.bytes ? ORIGIN_PLUGIN : ORIGIN_CLIENT;
-}
-
-static void send_gap(Lane *lane) {
-    frame_end(&lane->out, frame_begin(&lane->out, FRAME_GAP, 0, 0, lane->events_missed));
-    lane_written(lane);
-    lane->events_missed = 0;
 }
 
 /* The frame is begun at the first subscription that matches. */
@@ -119,7 +71,7 @@ static void send_event(Lane *lane, int class, int db, const char *event, const c
                 lane->events_dropped++;
                 return;
             }
-            if (lane->events_missed) send_gap(lane);
+            if (lane->events_missed) lane_tell_gap(lane);
             begun = frame_begin(out, FRAME_EVENT, 0, 0, ++lane->event_sequence);
             buffer_put_u64(out, clock_command_milliseconds());
             buffer_put_u32(out, (uint32_t)db);
@@ -168,7 +120,7 @@ static int on_key_event(RedisModuleCtx *ctx, int class, const char *event, Redis
 
 void events_before_sleep(void) {
     for (Lane *lane = lane_list; lane; lane = lane->next) {
-        if (lane->fd >= 0 && lane->events_missed && lane_has_room(lane, 1 << 16)) send_gap(lane);
+        if (lane->fd >= 0 && lane->events_missed && lane_has_room(lane, 1 << 16)) lane_tell_gap(lane);
     }
 }
 
@@ -248,7 +200,7 @@ static void subscribe_class(int class) {
 }
 
 /* The classes that hold the wanted events; an event that is not in the list may be in any of them. */
-static void subscribe_classes(const Subscription *s) {
+void events_subscribe(const Subscription *s) {
     bool all = s->event_count == 0;
     for (int i = 0; i < s->event_count; i++) {
         int class = class_of(s->events[i]);
@@ -267,59 +219,4 @@ static void subscribe_classes(const Subscription *s) {
         old_values_wanted =
             RedisModule_SubscribeToServerEvent(module_context, RedisModuleEvent_Key, on_key_gone) == REDISMODULE_OK;
     }
-}
-
-static void subscription_free(Subscription *s) {
-    for (int i = 0; i < s->event_count; i++) memory_free(s->events[i]);
-    for (int i = 0; i < s->pattern_count; i++) memory_free(s->patterns[i].text);
-    memory_free(s->events);
-    memory_free(s->patterns);
-    memory_free(s->plugin);
-    memory_free(s);
-}
-
-static Subscription *read_subscription(Slice plugin, Reader *reader) {
-    Subscription *s = memory_zalloc(sizeof(Subscription));
-    s->plugin = memory_copy_string((const char *)plugin.bytes, plugin.length);
-    s->id = reader_u32(reader);
-    s->flags = reader_u8(reader);
-    uint32_t count = reader_count(reader, 4);
-    s->events = memory_zalloc((count + 1) * sizeof(char *));
-    for (uint32_t i = 0; i < count; i++) {
-        Slice event = reader_string(reader);
-        s->events[s->event_count++] = memory_copy_string((const char *)event.bytes, event.length);
-    }
-    count = reader_count(reader, 4);
-    s->patterns = memory_zalloc((count + 1) * sizeof(Pattern));
-    for (uint32_t i = 0; i < count; i++) s->patterns[s->pattern_count++] = make_pattern(reader_string(reader));
-    return s;
-}
-
-void events_subscribe(Lane *lane, Slice plugin, Reader *reader) {
-    char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
-    events_unsubscribe(lane, name);
-    memory_free(name);
-    uint32_t count = reader_count(reader, 13);
-    for (uint32_t i = 0; i < count; i++) {
-        Subscription *s = read_subscription(plugin, reader);
-        s->next = lane->subscriptions;
-        lane->subscriptions = s;
-        subscribe_classes(s);
-    }
-}
-
-void events_unsubscribe(Lane *lane, const char *plugin) {
-    for (Subscription **at = &lane->subscriptions; *at;) {
-        Subscription *s = *at;
-        if (plugin && strcmp(s->plugin, plugin) != 0) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        subscription_free(s);
-    }
-}
-
-void events_drop(Lane *lane) {
-    events_unsubscribe(lane, NULL);
 }

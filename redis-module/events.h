@@ -3,13 +3,11 @@
 #define FERRITE_EVENTS_H
 
 #include "frame.h"
-#include "lane.h"
 #include "server.h"
+#include "subscription.h"
 
-/* Reads the subscriptions of an ATTACH that message_problem has accepted; they replace the plugin's earlier ones. */
-void events_subscribe(Lane *lane, Slice plugin, Reader *reader);
-void events_unsubscribe(Lane *lane, const char *plugin);
-void events_drop(Lane *lane);
+/* Has the server tell what a new subscription to key events wants. */
+void events_subscribe(const Subscription *subscription);
 
 /* Whose writes are running: a plugin's name, or NULL bytes for clients'. Returns what it was, to be set again: a commit
  * can run a command of another plugin. The bytes stay the caller's. */

@@ -42,6 +42,7 @@ typedef enum FrameType {
     FRAME_CALL_RESULT = 24,
     FRAME_EVENT = 30,
     FRAME_GAP = 31,
+    FRAME_NOTICE = 32,
 } FrameType;
 
 enum { STATE_PRIMARY = 1, STATE_LOADING = 2, STATE_SHUTTING_DOWN = 4 };
@@ -65,6 +66,12 @@ enum {
 };
 enum { CANCEL_DISCONNECTED = 1, CANCEL_TIMEOUT = 2, CANCEL_UNBLOCKED = 3, CANCEL_FAILED = 4 };
 enum { CALL_RESP3 = 1, CALL_ATOMIC = 2, CALL_AS_PLUGIN = 4 };
+typedef enum SubscriptionKind {
+    SUBSCRIPTION_KEYS = 0,
+    SUBSCRIPTION_CLIENTS = 1,
+    SUBSCRIPTION_SERVER = 2,
+    SUBSCRIPTION_PLUGINS = 3,
+} SubscriptionKind;
 enum { CALL_DONE = 0, CALL_REFUSED = 1 };
 
 typedef struct Frame {

@@ -102,6 +102,12 @@ bool lane_has_room(const Lane *lane, size_t bytes) {
     return total <= (size_t)config.buffer_total;
 }
 
+void lane_tell_gap(Lane *lane) {
+    frame_end(&lane->out, frame_begin(&lane->out, FRAME_GAP, 0, 0, lane->events_missed));
+    lane_written(lane);
+    lane->events_missed = 0;
+}
+
 void lane_ping(Lane *lane) {
     if (lane->ping_sent_at || lane->fd < 0) return;
     lane->ping_sent_at = clock_microseconds();

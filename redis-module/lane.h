@@ -72,6 +72,9 @@ void lane_written(Lane *lane);
 void lane_flush(Lane *lane);
 void lane_flush_all(void);
 
+/* Tells of the events that were dropped: before the next one, or when there is room again. */
+void lane_tell_gap(Lane *lane);
+
 /* Sends a PING unless one is on its way. */
 void lane_ping(Lane *lane);
 

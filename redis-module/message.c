@@ -22,9 +22,10 @@ static uint32_t skip_commands(Reader *reader) {
 }
 
 static void skip_subscriptions(Reader *reader) {
-    uint32_t count = reader_count(reader, 13);
+    uint32_t count = reader_count(reader, 14);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         reader_u32(reader);
+        if (reader_u8(reader) > SUBSCRIPTION_PLUGINS) reader->failed = true;
         reader_u8(reader);
         skip_strings(reader);
         skip_strings(reader);

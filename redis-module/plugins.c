@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "command.h"
-#include "events.h"
 #include "hooks.h"
 #include "host.h"
 #include "log.h"
 #include "memory.h"
+#include "subscription.h"
 
 static PluginStatus *plugins;
 static int plugin_count;
@@ -42,7 +42,7 @@ void plugins_attach(Lane *lane, const Frame *frame) {
         buffer_put_cstring(&problems, problem);
         problem_count++;
     }
-    events_subscribe(lane, plugin, &reader);
+    subscriptions_read(lane, plugin, &reader);
     size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
     buffer_put_u32(&lane->out, problem_count);
     buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));
@@ -59,7 +59,7 @@ void plugins_detach(Lane *lane, const Frame *frame) {
     /* The supervisor speaks for a plugin whose own lane cannot any more. */
     command_detach(lane->kind == LANE_CONTROL ? NULL : lane, name, why);
     for (Lane *served = lane_list; served; served = served->next) {
-        if (lane->kind == LANE_CONTROL || served == lane) events_unsubscribe(served, name);
+        if (lane->kind == LANE_CONTROL || served == lane) subscriptions_end(served, name);
     }
     memory_free(name);
     memory_free(why);

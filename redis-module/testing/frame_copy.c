@@ -21,7 +21,7 @@ static const FrameLayout layouts[] = {
     {FRAME_PONG, SENT_BY_MODULE, 0, 0, 0, ""},
     {FRAME_STATE, SENT_BY_MODULE, 7, 0, 0, ""},
     {FRAME_SETTINGS, SENT_BY_MODULE, 0, 0, 0, "[ss]"},
-    {FRAME_ATTACH, SENT_BY_HOST, 0, 0, 0, "ss[s2][41[s][s]]"},
+    {FRAME_ATTACH, SENT_BY_HOST, 0, 0, 0, "ss[s2][41(3)1[s][s]]"},
     {FRAME_ATTACHED, SENT_BY_MODULE, 0, 0, 0, "[ss]"},
     {FRAME_DETACH, SENT_BY_HOST, 0, 0, 0, "ss"},
     {FRAME_STATUS, SENT_BY_HOST, 0, 0, 0, "[ss1(4)4s]"},
@@ -34,6 +34,7 @@ static const FrameLayout layouts[] = {
     {FRAME_CALL_RESULT, SENT_BY_MODULE, 0, 0, 1, "[v]"},
     {FRAME_EVENT, SENT_BY_MODULE, 0, 0, 0, "841(4)1(7)8ss[4]"},
     {FRAME_GAP, SENT_BY_MODULE, 0, 0, 0, ""},
+    {FRAME_NOTICE, SENT_BY_MODULE, 0, 1, 3, "8s[ss][4]"},
 };
 
 static const char *after_list(const char *layout) {

@@ -92,7 +92,7 @@ forEachServer(test, 'faults: events beyond the buffer are dropped, counted and t
   await using server = await startExternal(program, { 'ferrite.lane-buffer': '1mb' })
   const client = await server.client()
   const lane = await RawPeer.lane(server, 'plugins', 'events')
-  const subscriptions = [{ id: 1, flags: 0, events: ['set'], keys: ['k*'] }]
+  const subscriptions = [{ id: 1, kind: 'keys', flags: 0, events: ['set'], keys: ['k*'] } as const]
   lane.send({ type: 'ATTACH', id: 1, plugin: 'ledger', version: '1', commands: [], subscriptions })
   await lane.next('ATTACHED')
   lane.pause()

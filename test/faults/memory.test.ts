@@ -92,7 +92,7 @@ forEachServer(
     const client = await server.client()
     const reconnect = async (): Promise<void> => {
       const lane = await RawPeer.lane(server, 'plugins', 'one of many')
-      const subscriptions = [{ id: 1, flags: 0, events: ['set'], keys: ['k*', 'a?b'] }]
+      const subscriptions = [{ id: 1, kind: 'keys', flags: 0, events: ['set'], keys: ['k*', 'a?b'] } as const]
       const commands = ['LEDGER.WAIT', 'LEDGER.COUNT'].map((name, code) => ({ name, code }))
       lane.send({ type: 'ATTACH', id: 1, plugin: 'ledger', version: '1', commands, subscriptions })
       await lane.next('ATTACHED')

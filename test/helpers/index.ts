@@ -1,6 +1,7 @@
 export { readAof } from './aof.js'
 export { startCluster, type TestCluster } from './cluster.js'
 export { forEachServer, type EachServerOptions } from './each-server.js'
+export { listened, untilListened, type Listened } from './listened.js'
 export { anyServer, servers } from './matrix.js'
 export { example, fixturePlugin, packageRoot, testFile } from './paths.js'
 export { RawClient, type Words } from './raw-client.js'

@@ -40,8 +40,8 @@ test('key events: are subscribed as the hook says and handed to it with all that
     }),
   )
   t.deepEqual(lane.attached('hooks')?.subscriptions, [
-    { id: 1, flags: 5, events: ['set', 'expired'], keys: [Buffer.from('user:*'), Buffer.from('x')] },
-    { id: 2, flags: 2, events: [], keys: [] },
+    { id: 1, kind: 'keys', flags: 5, events: ['set', 'expired'], keys: [Buffer.from('user:*'), Buffer.from('x')] },
+    { id: 2, kind: 'keys', flags: 2, events: [], keys: [] },
   ])
   lane.send(
     event('user:1', 1, { db: 3, origin: 'expire', event: 'expired', oldType: 'hash', oldLength: 5 }),

@@ -113,7 +113,7 @@ forEachServer(test, "lanes: a commit's own writes stay its own after a nested co
   await using server = await startExternal(program)
   const peer = await RawPeer.lane(server, 'plugins')
   const commands = ['COUNTER.INCR', 'COUNTER.BOTH'].map((name, code) => ({ name, code }))
-  const subscriptions = [{ id: 1, flags: 0, events: ['set'], keys: [] }]
+  const subscriptions = [{ id: 1, kind: 'keys', flags: 0, events: ['set'], keys: [] } as const]
   peer.send({ type: 'ATTACH', id: 1, plugin: 'counters', version: '1.0.0', commands, subscriptions })
   await peer.next('ATTACHED')
   const client = await server.client()

@@ -36,6 +36,7 @@ test('build: a single file becomes a bundle and a manifest', async (t) => {
     permissions: { keys: { rw: ['gone'] } },
     commandHooks: [],
     keyHooks: [],
+    noticeHooks: [],
     timers: [],
   })
   t.deepEqual(checkManifest(JSON.parse(await readFile(join(outDir, 'ferrite.json'), 'utf8'))), manifest)

@@ -47,6 +47,7 @@ const manifest = {
     },
   ],
   keyHooks: ['seen'],
+  noticeHooks: [{ name: 'came', kind: 'clients', events: ['connect'] }],
   timers: [],
   config: { length: { type: 'integer', default: 5 } },
 }

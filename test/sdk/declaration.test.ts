@@ -365,7 +365,7 @@ test(
   one({ a: arg.key().token('K').multiple({ repeatToken: true }) }),
   /^commands\.A\.args\.a: its token is repeated, so Redis/,
 )
-test('a hook that is none', refused, hook({}), 'hooks.h: must be made by before(), onKey(), every() or cron()')
+test('a hook that is none', refused, hook({}), 'hooks.h: must be made by before(), onKey(), onClient(), every() or cron()')
 test(
   'a bad interval',
   refused,

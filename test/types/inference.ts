@@ -7,6 +7,7 @@ import {
   cron,
   definePlugin,
   every,
+  onClient,
   onKey,
   PluginError,
   read,
@@ -14,11 +15,13 @@ import {
   setting,
   settings,
   shape,
+  type ClientEvent,
   type CommandContext,
   type CommitResult,
   type HookContext,
   type HookedCommand,
   type KeyEventContext,
+  type NoticeContext,
   type RespValue,
   type ScoredMember,
   type ShapeValue,
@@ -174,6 +177,18 @@ definePlugin({
           readonly names: readonly string[]
         }>()
       },
+    }),
+    clients: onClient({
+      events: ['connect', 'disconnect'],
+      handler(ctx, event) {
+        expectTypeOf(ctx).toEqualTypeOf<NoticeContext>()
+        expectTypeOf(event).toEqualTypeOf<ClientEvent<'connect' | 'disconnect'>>()
+        expectTypeOf(event.user).toEqualTypeOf<string | null>()
+      },
+    }),
+    gone: onClient({
+      events: ['disconnect'],
+      handler: (_ctx, event) => expectTypeOf(event.type).toEqualTypeOf<'disconnect'>(),
     }),
     often: every('1.5s', (ctx) => {
       expectTypeOf(ctx).toEqualTypeOf<TimerContext>()

@@ -1,5 +1,5 @@
 // The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
-import { arg, before, command, definePlugin, every, onKey, read, shape } from 'ferrite-plugins/sdk'
+import { arg, before, command, definePlugin, every, onClient, onKey, read, shape } from 'ferrite-plugins/sdk'
 
 // 1. A misspelt option of a command.
 command({
@@ -133,6 +133,13 @@ definePlugin({
       pattern: 'user:*',
       handler: () => null,
     }),
+    clients: onClient({
+      // @ts-expect-error -- 'connected' is no event
+      events: ['connected'],
+      handler: () => null,
+    }),
+    // @ts-expect-error -- events are missing
+    all: onClient({ handler: () => null }),
   },
 })
 

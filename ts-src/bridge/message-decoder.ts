@@ -11,6 +11,7 @@ import {
   PluginStates,
   ResultFlag,
   StateFlag,
+  SubscriptionKinds,
   type Attach,
   type CancelReason,
   type CommandProblem,
@@ -18,6 +19,7 @@ import {
   type HostMessage,
   type Invoke,
   type ModuleMessage,
+  type Notice,
   type Result,
   type ServerState,
 } from './message-types.js'
@@ -56,6 +58,8 @@ function fromModule(frame: Frame, r: BodyReader): ModuleMessage {
       return { type: 'CALL_RESULT', id, refused: code !== 0, values: r.strs() }
     case MessageType.EVENT:
       return readEvent(frame, r)
+    case MessageType.NOTICE:
+      return readNotice(frame, r)
     case MessageType.CANCEL:
       return { type: 'CANCEL', id, reason: cancelReason(code) }
     case MessageType.GAP:
@@ -122,8 +126,9 @@ function readAttach(r: BodyReader): Omit<Attach, 'type' | 'id'> {
     plugin: r.text(),
     version: r.text(),
     commands: r.list(6, (reader) => ({ name: reader.text(), code: reader.u16() })),
-    subscriptions: r.list(13, (reader) => ({
+    subscriptions: r.list(14, (reader) => ({
       id: reader.u32(),
+      kind: pick(SubscriptionKinds, reader.u8(), 'kind of subscription'),
       flags: reader.u8(),
       events: reader.list(4, (inner) => inner.text()),
       keys: reader.strs(),
@@ -188,6 +193,20 @@ function readEvent(frame: Frame, r: BodyReader): Event {
     oldLength: r.u53(),
     event: r.text(),
     key: r.str(),
+    subscriptions: r.list(4, (inner) => inner.u32()),
+  }
+}
+
+function readNotice(frame: Frame, r: BodyReader): Notice {
+  const kind = pick(SubscriptionKinds, frame.code, 'kind of notice')
+  if (kind === 'keys') throw wrongField('kind of notice', frame.code)
+  return {
+    type: 'NOTICE',
+    sequence: frame.id,
+    kind,
+    now: r.u53(),
+    event: r.text(),
+    fields: Object.fromEntries(r.list(8, (reader) => [reader.text(), reader.str()] as const)),
     subscriptions: r.list(4, (inner) => inner.u32()),
   }
 }

@@ -24,6 +24,7 @@ export const MessageType = {
   CALL_RESULT: 24,
   EVENT: 30,
   GAP: 31,
+  NOTICE: 32,
 } as const
 
 export const StateFlag = { primary: 1, loading: 2, shuttingDown: 4 } as const
@@ -48,12 +49,14 @@ export const CallFlag = { resp3: 1, atomic: 2, asPlugin: 4 } as const
 export const SubscriptionFlag = { ownWrites: 1, onReplica: 2, oldValue: 4 } as const
 
 export const LaneKinds = ['control', 'plugins'] as const
+export const SubscriptionKinds = ['keys', 'clients', 'server', 'plugins'] as const
 export const PluginStates = ['loading', 'active', 'disabled', 'failed', 'unloading'] as const
 export const CancelReasons = ['', 'client gone', 'timeout', 'unblocked', 'failed'] as const
 export const EventOrigins = ['client', 'plugin', 'expire', 'evict', 'unknown'] as const
 export const KeyTypes = ['unknown', 'string', 'list', 'hash', 'set', 'zset', 'module', 'stream'] as const
 
 export type LaneKind = (typeof LaneKinds)[number]
+export type SubscriptionKind = (typeof SubscriptionKinds)[number]
 export type PluginState = (typeof PluginStates)[number]
 export type CancelReason = Exclude<(typeof CancelReasons)[number], ''>
 export type EventOrigin = (typeof EventOrigins)[number]
@@ -81,6 +84,7 @@ export interface CommandCode {
 
 export interface Subscription {
   readonly id: number
+  readonly kind: SubscriptionKind
   /** A sum of SubscriptionFlag. */
   readonly flags: number
   readonly events: readonly string[]
@@ -238,6 +242,18 @@ export interface Event {
   readonly subscriptions: readonly number[]
 }
 
+/** What happened to a client, the server or among plugins. */
+export interface Notice {
+  readonly type: 'NOTICE'
+  /** Counted with the events of keys. */
+  readonly sequence: U64
+  readonly kind: Exclude<SubscriptionKind, 'keys'>
+  readonly now: number
+  readonly event: string
+  readonly fields: Readonly<Record<string, Buffer>>
+  readonly subscriptions: readonly number[]
+}
+
 export interface Gap {
   readonly type: 'GAP'
   readonly dropped: U64
@@ -247,5 +263,5 @@ export interface Gap {
 export type HostMessage = Hello | Ping | Pong | Attach | Detach | Status | Routes | Result | Call
 /** What the module sends. */
 export type ModuleMessage =
-  Welcome | Ping | Pong | State | Settings | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Gap
+  Welcome | Ping | Pong | State | Settings | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Notice | Gap
 export type Message = HostMessage | ModuleMessage

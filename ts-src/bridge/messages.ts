@@ -10,6 +10,7 @@ import {
   PluginStates,
   ResultFlag,
   StateFlag,
+  SubscriptionKinds,
   type Argv,
   type Attach,
   type Call,
@@ -19,6 +20,7 @@ import {
   type Hello,
   type Invoke,
   type Message,
+  type Notice,
   type Result,
   type ServerState,
   type Status,
@@ -64,6 +66,8 @@ function headerOf(message: Message): [flags: number, code: number, id: U64] {
       return [0, message.refused ? 1 : 0, message.id]
     case 'EVENT':
       return [0, 0, message.sequence]
+    case 'NOTICE':
+      return [0, SubscriptionKinds.indexOf(message.kind), message.sequence]
     case 'GAP':
       return [0, 0, message.dropped]
     case 'SETTINGS':
@@ -102,6 +106,8 @@ function writeBody(w: ByteWriter, message: Message): void {
       return writeValues(w, message)
     case 'EVENT':
       return writeEvent(w, message)
+    case 'NOTICE':
+      return writeNotice(w, message)
     default: // the others have no body
   }
 }
@@ -133,6 +139,7 @@ function writeAttach(w: ByteWriter, attach: Attach): void {
   w.u32(attach.subscriptions.length)
   for (const subscription of attach.subscriptions) {
     w.u32(subscription.id)
+    w.u8(SubscriptionKinds.indexOf(subscription.kind))
     w.u8(subscription.flags)
     writeStrs(w, subscription.events)
     writeStrs(w, subscription.keys)
@@ -196,6 +203,19 @@ function writeEvent(w: ByteWriter, event: Event): void {
   w.str(event.key)
   w.u32(event.subscriptions.length)
   for (const id of event.subscriptions) w.u32(id)
+}
+
+function writeNotice(w: ByteWriter, notice: Notice): void {
+  const fields = Object.entries(notice.fields)
+  w.u64(notice.now)
+  w.str(notice.event)
+  w.u32(fields.length)
+  for (const [name, value] of fields) {
+    w.str(name)
+    w.str(value)
+  }
+  w.u32(notice.subscriptions.length)
+  for (const id of notice.subscriptions) w.u32(id)
 }
 
 /** A `list of (list of str)`: the commands of a call or a commit. */

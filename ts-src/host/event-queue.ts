@@ -1,21 +1,21 @@
-// The key events of one hook: handled one after the other, in their order.
+// The events of one hook: handled one after the other, in their order.
 import type { Event } from '../bridge/messages.js'
 
 /** Events that may wait for a slow handler; further ones are dropped and counted. */
 export const kMostWaitingEvents = 10_000
 
 /** Handles an event; `dropped` is how many were lost just before it. A promise is awaited before the next. */
-export type EventWork = (event: Event, dropped: number) => unknown
+export type EventWork<E> = (event: E, dropped: number) => unknown
 
-export class EventQueue {
-  private waiting: Event[] = []
+export class EventQueue<E = Event> {
+  private waiting: E[] = []
   private next = 0
   private dropped = 0
   private running: Promise<void> | undefined
 
   constructor(
-    private readonly work: EventWork,
-    private readonly onError: (thrown: unknown, event: Event) => void,
+    private readonly work: EventWork<E>,
+    private readonly onError: (thrown: unknown, event: E) => void,
     private readonly most = kMostWaitingEvents,
   ) {}
 
@@ -34,7 +34,7 @@ export class EventQueue {
     this.dropped += count
   }
 
-  push(event: Event): void {
+  push(event: E): void {
     if (this.running === undefined) this.handle(event)
     else if (this.length < this.most) this.waiting.push(event)
     else this.dropped++
@@ -47,7 +47,7 @@ export class EventQueue {
   }
 
   /** Handles an event; when that takes time, the waiting ones follow it. */
-  private handle(event: Event): void {
+  private handle(event: E): void {
     const pending = this.attempt(event)
     if (pending !== undefined) this.running = this.drain(pending)
   }
@@ -59,7 +59,7 @@ export class EventQueue {
   }
 
   /** Runs the handler once; a promise of it is given back as one that is never rejected. */
-  private attempt(event: Event): Promise<void> | undefined {
+  private attempt(event: E): Promise<void> | undefined {
     const { dropped } = this
     this.dropped = 0
     try {
@@ -75,7 +75,7 @@ export class EventQueue {
     }
   }
 
-  private shift(): Event | undefined {
+  private shift(): E | undefined {
     const event = this.waiting[this.next++]
     if (event === undefined || this.next > 1024) {
       this.waiting = event === undefined ? [] : this.waiting.slice(this.next)

@@ -1,11 +1,11 @@
-// What a thread of the host does with a lane: its plugins' commands, hooks, key events and calls.
+// What a thread of the host does with a lane: its plugins' commands, hooks, events and calls.
 import type { Lane, LaneHandler } from '../bridge/lane.js'
-import type { CommandProblem, Event, Invoke } from '../bridge/messages.js'
+import type { CommandProblem, Event, Invoke, Notice } from '../bridge/messages.js'
 import { servedName } from '../plugin/hook-route.js'
 import { Calls } from './calls.js'
 import { CommandRunner } from './command-runner.js'
 import { HostError } from './errors.js'
-import type { EventQueue } from './event-queue.js'
+import type { Listener } from './listener.js'
 import type { PluginRuntime } from './plugin-runtime.js'
 
 type Problems = readonly CommandProblem[]
@@ -19,7 +19,8 @@ interface Waiting {
 export class LaneRuntime implements LaneHandler {
   readonly calls: Calls
   private readonly runner: CommandRunner
-  private readonly hooks = new Map<number, { plugin: PluginRuntime; queue: EventQueue }>()
+  /** By the ids of their subscriptions. */
+  private readonly listeners = new Map<number, { plugin: PluginRuntime; queue: Listener['queue'] }>()
   private readonly waiting = new Map<number, Waiting>()
   private lastId = 0
   private lastSubscription = 0
@@ -51,12 +52,10 @@ export class LaneRuntime implements LaneHandler {
         code: this.runner.addHook(plugin.base, hook),
       })),
     ]
-    const firstId = this.lastSubscription + 1
-    const subscriptions = plugin.subscriptions(firstId)
-    this.lastSubscription += subscriptions.length
-    subscriptions.forEach(({ id }, index) => {
-      const queue = plugin.queue(index)
-      if (queue !== undefined) this.hooks.set(id, { plugin, queue })
+    const subscriptions = plugin.listeners.map(({ subscription, queue }) => {
+      const id = ++this.lastSubscription
+      this.listeners.set(id, { plugin, queue })
+      return { id, ...subscription }
     })
     const { name, version } = plugin
     return this.ask((id) => this.lane.send({ type: 'ATTACH', id, plugin: name, version, commands, subscriptions }))
@@ -66,7 +65,7 @@ export class LaneRuntime implements LaneHandler {
   detach(plugin: PluginRuntime, reason: string): void {
     this.lane.send({ type: 'DETACH', plugin: plugin.name, reason })
     this.runner.remove(plugin.base)
-    for (const [id, hook] of this.hooks) if (hook.plugin === plugin) this.hooks.delete(id)
+    for (const [id, one] of this.listeners) if (one.plugin === plugin) this.listeners.delete(id)
   }
 
   /** Has the module read the route table again; gives what it could not register. */
@@ -83,6 +82,7 @@ export class LaneRuntime implements LaneHandler {
       case 'CALL_RESULT':
         return this.calls.onResult(message)
       case 'EVENT':
+      case 'NOTICE':
         return this.onEvent(message)
       case 'CANCEL':
         return this.runner.onCancel(message.id, message.reason)
@@ -97,16 +97,16 @@ export class LaneRuntime implements LaneHandler {
     }
   }
 
-  private onEvent(event: Event): void {
-    for (const id of event.subscriptions) this.hooks.get(id)?.queue.push(event)
+  private onEvent(event: Event | Notice): void {
+    for (const id of event.subscriptions) this.listeners.get(id)?.queue.push(event)
   }
 
   /** Nobody knows whose events were lost: every hook of the lane is told. */
   private onGap(dropped: number): void {
     const told = new Set<PluginRuntime>()
-    for (const { plugin, queue } of this.hooks.values()) {
+    for (const { plugin, queue } of this.listeners.values()) {
       queue.addDropped(dropped)
-      if (!told.has(plugin)) plugin.base.log.warn({ dropped }, 'key events were dropped: the plugin was too slow')
+      if (!told.has(plugin)) plugin.base.log.warn({ dropped }, 'events were dropped: the plugin was too slow')
       told.add(plugin)
     }
   }

@@ -1,5 +1,7 @@
 // FERRITE.PLUGIN: what runs here. Served by the host's main thread, as a plugin named `ferrite`.
 import type { PluginStatus } from '../bridge/messages.js'
+import type { PluginManifest } from '../plugin/manifest.js'
+import type { NoticeHookKind } from '../plugin/notice-hook.js'
 import { arg } from '../sdk/arg.js'
 import { command } from '../sdk/command.js'
 import { compilePlugin, type CompiledPlugin } from '../sdk/compile.js'
@@ -50,6 +52,10 @@ function summaryOf({ plugin, version, state, restarts, reason }: PluginStatus): 
   return { name: plugin, version, state, restarts, reason }
 }
 
+function noticeHooksOf({ noticeHooks }: PluginManifest, kind: NoticeHookKind): string[] {
+  return noticeHooks.filter((hook) => hook.kind === kind).map(({ name }) => name)
+}
+
 function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
   for (const group of groups) {
     const status = group.statuses.find(({ plugin }) => plugin === name)
@@ -70,6 +76,7 @@ function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
       commands: manifest.commands.map((each) => each.name),
       'command-hooks': manifest.commandHooks.map((each) => each.name),
       'key-hooks': [...manifest.keyHooks],
+      'client-hooks': noticeHooksOf(manifest, 'clients'),
       timers: [...manifest.timers],
     }
   }

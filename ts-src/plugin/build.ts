@@ -153,6 +153,7 @@ function makeManifest(source: PluginSource, built: InspectedPlugin): PluginManif
     commands: built.commands,
     commandHooks: built.commandHooks,
     keyHooks: built.keyHooks,
+    noticeHooks: built.noticeHooks,
     timers: built.timers,
     config: built.config,
   }

@@ -22,6 +22,7 @@ function describePlugin(definition: PluginDefinition): InspectedPlugin {
     commands: compiled.commands.map(manifestCommand),
     commandHooks: compiled.commandHooks.map(({ route }) => route),
     keyHooks: compiled.keyHooks.map(({ name }) => name),
+    noticeHooks: compiled.noticeHooks.map(({ name, kind, events }) => ({ name, kind, events })),
     timers: compiled.timers.map(({ name }) => name),
     config: Object.fromEntries(settings.map(([name, { spec }]) => [name, spec])),
   }

@@ -7,6 +7,7 @@ import type { SettingSpec } from '../sdk/setting.js'
 import { PluginBuildError } from './build-error.js'
 import type { HookRoute } from './hook-route.js'
 import type { ManifestCommand } from './manifest.js'
+import type { NoticeHook } from './notice-hook.js'
 
 /** What the definition says, as plain data. */
 export interface InspectedPlugin {
@@ -16,6 +17,7 @@ export interface InspectedPlugin {
   readonly commands: readonly ManifestCommand[]
   readonly commandHooks: readonly HookRoute[]
   readonly keyHooks: readonly string[]
+  readonly noticeHooks: readonly NoticeHook[]
   readonly timers: readonly string[]
   readonly config: Readonly<Record<string, SettingSpec>>
 }

@@ -1,4 +1,4 @@
-/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, hook-route.ts, define-plugin.ts, manifest.ts. */
+/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, hook-route.ts, notice-hook.ts, define-plugin.ts, manifest.ts. */
 
 import { argTypes } from './command-route.js'
 import {
@@ -11,6 +11,7 @@ import {
   mostHookTimeoutMs,
   userPattern,
 } from './hook-route.js'
+import { noticeHookKinds } from './notice-hook.js'
 
 const strings = { type: 'array', items: { type: 'string' } } as const
 const integer = { type: 'integer' } as const
@@ -113,6 +114,8 @@ export const commandRouteSchema = object(
   },
   ['group', 'returns'],
 )
+
+export const noticeHookSchema = object({ name, kind: { enum: [...noticeHookKinds] }, events: strings })
 
 const matchers = (items: object): object => ({ type: 'array', items, maxItems: mostHookMatchers })
 

@@ -4,9 +4,16 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Permissions } from '../sdk/define-plugin.js'
 import type { SettingSpec } from '../sdk/setting.js'
 import type { ShapeSpec } from '../sdk/shape.js'
-import { commandRouteSchema, hookRouteSchema, permissionsSchema, limitsSchema } from './manifest-schema.js'
+import {
+  commandRouteSchema,
+  hookRouteSchema,
+  limitsSchema,
+  noticeHookSchema,
+  permissionsSchema,
+} from './manifest-schema.js'
 import type { CommandRoute } from './command-route.js'
 import { mostServedName, servedName, type HookRoute } from './hook-route.js'
+import type { NoticeHook } from './notice-hook.js'
 
 /** The version of the contract between plugins and host. */
 export const apiVersion = 1
@@ -51,6 +58,8 @@ export interface PluginManifest {
   readonly commandHooks: readonly HookRoute[]
   /** Names in `hooks`. */
   readonly keyHooks: readonly string[]
+  readonly noticeHooks: readonly NoticeHook[]
+  /** Names in `hooks`. */
   readonly timers: readonly string[]
   readonly config: Readonly<Record<string, SettingSpec>>
 }
@@ -106,6 +115,7 @@ const manifestSchema = {
     'commands',
     'commandHooks',
     'keyHooks',
+    'noticeHooks',
     'timers',
     'config',
   ],
@@ -117,6 +127,7 @@ const manifestSchema = {
     commands: { type: 'array', items: commandRouteSchema },
     commandHooks: { type: 'array', items: hookRouteSchema },
     keyHooks: strings,
+    noticeHooks: { type: 'array', items: noticeHookSchema },
     timers: strings,
     config: {
       type: 'object',

@@ -10,12 +10,14 @@ import { BeforeHook } from './before.js'
 import { checkFunction, checkGlobs, checkInteger, checkKeys, checkText, checkWord, fail } from './check.js'
 import { Command, extraFlags, type CommandOptions } from './command.js'
 import { compileBefore, type CompiledCommandHook } from './compile-before.js'
+import { compileClientHook, type CompiledNoticeHook } from './compile-notice-hook.js'
 import { CompiledReads } from './compile-reads.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
 import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
 import { toMilliseconds } from './duration.js'
 import { KeyHook, TimerHook, type CronOptions } from './hooks.js'
 import type { ArgRecord } from './arg.js'
+import { ClientHook } from './on-client.js'
 import type { ReadRecord } from './read.js'
 import { Settings, type SettingValues } from './setting.js'
 import { ReplyShape, type ShapeSpec } from './shape.js'
@@ -67,6 +69,7 @@ export interface CompiledPlugin {
   readonly commands: readonly CompiledCommand[]
   readonly commandHooks: readonly CompiledCommandHook[]
   readonly keyHooks: readonly CompiledKeyHook[]
+  readonly noticeHooks: readonly CompiledNoticeHook[]
   readonly timers: readonly CompiledTimer[]
   /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
   readonly resolveConfig: (given: Readonly<Record<string, unknown>>) => SettingValues
@@ -272,9 +275,12 @@ function checkHookNames(names: readonly string[]): void {
   }
 }
 
-function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'commandHooks' | 'keyHooks' | 'timers'> {
+type CompiledHooks = Pick<CompiledPlugin, 'commandHooks' | 'keyHooks' | 'noticeHooks' | 'timers'>
+
+function compileHooks(definition: PluginDefinition): CompiledHooks {
   const commandHooks: CompiledCommandHook[] = []
   const keyHooks: CompiledKeyHook[] = []
+  const noticeHooks: CompiledNoticeHook[] = []
   const timers: CompiledTimer[] = []
   const hooks = Object.entries(definition.hooks ?? {})
   checkHookNames(hooks.map(([name]) => name))
@@ -282,10 +288,11 @@ function compileHooks(definition: PluginDefinition): Pick<CompiledPlugin, 'comma
     const path = `hooks.${name}`
     if (hook instanceof BeforeHook) commandHooks.push(compileBefore(definition.name, name, path, hook))
     else if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
+    else if (hook instanceof ClientHook) noticeHooks.push(compileClientHook(name, path, hook))
     else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
-    else fail(path, 'must be made by before(), onKey(), every() or cron()')
+    else fail(path, 'must be made by before(), onKey(), onClient(), every() or cron()')
   }
-  return { commandHooks, keyHooks, timers }
+  return { commandHooks, keyHooks, noticeHooks, timers }
 }
 
 function compileCommands(definition: PluginDefinition): readonly CompiledCommand[] {

@@ -98,6 +98,16 @@ export interface KeyEventContext extends PluginContext {
   readonly signal: AbortSignal
 }
 
+/** The context of a hook on events of clients, of the server and of plugins. */
+export interface NoticeContext extends PluginContext {
+  /** The server's time of the event in milliseconds since 1970. */
+  readonly now: number
+  /** Events that were dropped just before this one, because the plugin was too slow. */
+  readonly dropped: number
+  /** Fires when the plugin is to end. */
+  readonly signal: AbortSignal
+}
+
 /** The context of a timer. */
 export interface TimerContext extends PluginContext {
   /** The time in milliseconds since 1970. */

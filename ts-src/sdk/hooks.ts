@@ -3,6 +3,7 @@
 import type { BeforeHook } from './before.js'
 import type { KeyEventContext, TimerContext } from './context.js'
 import type { Duration } from './duration.js'
+import type { ClientHook } from './on-client.js'
 
 /** Names of key events. Others, of modules or later servers, are accepted too. */
 export type KeyEventName =
@@ -104,7 +105,7 @@ export class TimerHook {
 }
 
 /** What may stand in `hooks`. */
-export type Hook = BeforeHook | KeyHook | TimerHook
+export type Hook = BeforeHook | ClientHook | KeyHook | TimerHook
 
 /**
  * Runs a handler when keys change, expire or are evicted.

@@ -8,6 +8,7 @@ export type {
   KeyEventContext,
   LifecycleContext,
   Logger,
+  NoticeContext,
   PluginContext,
   RawCall,
   ServerAccess,
@@ -27,6 +28,7 @@ export {
   type TimerHandler,
   type TimerOptions,
 } from './hooks.js'
+export { onClient, type ClientEvent, type ClientEventName, type ClientHookOptions } from './on-client.js'
 export { ArgumentError, PluginDefinitionError, PluginError } from './plugin-error.js'
 export { read, type KeyRef, type KeysRef, type ReadValues, type Reference, type WordRef } from './read.js'
 export type { PipelineResult, PluginCommit, PluginPipeline, PluginRedis } from './redis-types.js'

@@ -1,0 +1,67 @@
+// The `ctx` of what a plugin does on its own: timers, events, setup and teardown.
+import type { Event } from '../bridge/messages.js'
+import type { KeyEventContext, NoticeContext, PluginContext, RawCall } from '../sdk/context.js'
+import type { PluginRedis } from '../sdk/redis-types.js'
+import type { CallerAccess, PluginBase } from './call-context.js'
+
+export class OwnContext implements PluginContext {
+  readonly log: PluginContext['log']
+  readonly config: PluginContext['config']
+
+  constructor(
+    base: PluginBase,
+    private readonly access: CallerAccess,
+    readonly now: number,
+    readonly signal: AbortSignal,
+  ) {
+    this.log = base.log
+    this.config = base.config
+  }
+
+  get redis(): PluginRedis {
+    return this.access.redis
+  }
+
+  get call(): RawCall {
+    return this.access.call
+  }
+}
+
+export class OwnNoticeContext extends OwnContext implements NoticeContext {
+  constructor(
+    base: PluginBase,
+    access: CallerAccess,
+    now: number,
+    readonly dropped: number,
+    signal: AbortSignal,
+  ) {
+    super(base, access, now, signal)
+  }
+}
+
+export class EventContext extends OwnContext implements KeyEventContext {
+  readonly event: string
+  readonly keyBuffer: Buffer
+  readonly db: number
+  readonly origin: KeyEventContext['origin']
+  readonly old: KeyEventContext['old']
+
+  constructor(
+    base: PluginBase,
+    access: CallerAccess,
+    event: Event,
+    readonly dropped: number,
+    signal: AbortSignal,
+  ) {
+    super(base, access, event.now, signal)
+    this.event = event.event
+    this.keyBuffer = event.key
+    this.db = event.db
+    this.origin = event.origin
+    this.old = event.oldType === 'unknown' ? null : { type: event.oldType, length: event.oldLength }
+  }
+
+  get key(): string {
+    return this.keyBuffer.toString()
+  }
+}
