@@ -14,15 +14,18 @@
 #include "host.h"
 #include "host_call.h"
 #include "listener.h"
+#include "listening.h"
 #include "log.h"
 #include "message.h"
 #include "module.h"
 #include "plugins.h"
+#include "server_events.h"
 #include "subscription.h"
 #include "sync.h"
 #include "wake.h"
 
 enum { GREETING_SECONDS = 5, HEARTBEAT_SECONDS = 1, HEARTBEAT_MISSED_SECONDS = 15 };
+enum { LAST_WORDS = 250000 }; /* us that a full socket gets to take what is left to say when the server stops */
 
 static uint8_t state;
 static int told_log_level; /* what every greeted lane knows */
@@ -103,6 +106,7 @@ void bridge_state_changed(void) {
     state = now;
     events_set_state(state);
     tell_state();
+    if (!(state & STATE_LOADING)) server_events_ready();
 }
 
 void bridge_settings_changed(void) {
@@ -240,8 +244,9 @@ void bridge_cron(int hz) {
 void bridge_stop(void) {
     state |= STATE_SHUTTING_DOWN;
     tell_state();
-    lane_flush_all();
+    lane_flush_until(clock_microseconds() + LAST_WORDS);
     listener_close();
+    listening_stop();
     for (Lane *lane = lane_list; lane; lane = lane->next) lane_close(lane, NULL);
     lane_sweep();
 }

@@ -12,7 +12,8 @@
 #include "lane.h"
 #include "server.h"
 
-/* Closes the listening socket and every lane. */
+/* Tells the host that the server stops, then closes the listening socket and every lane. Blocks for a quarter of a
+ * second at most. */
 void bridge_stop(void);
 
 /* Returns NULL or what is wrong with the frame; the lane is closed then. */

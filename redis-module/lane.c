@@ -93,6 +93,17 @@ void lane_flush_all(void) {
     }
 }
 
+void lane_flush_until(uint64_t deadline) {
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        for (lane_flush(lane); lane->fd >= 0 && buffer_length(&lane->out) > 0; lane_flush(lane)) {
+            uint64_t now = clock_microseconds();
+            if (now >= deadline) break;
+            struct pollfd waited = {.fd = lane->fd, .events = POLLOUT};
+            poll(&waited, 1, (int)((deadline - now + 999) / 1000));
+        }
+    }
+}
+
 bool lane_has_room(const Lane *lane, size_t bytes) {
     size_t waiting = buffer_length(&lane->out);
     if (waiting == 0) return true;

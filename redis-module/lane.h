@@ -72,6 +72,9 @@ void lane_written(Lane *lane);
 void lane_flush(Lane *lane);
 void lane_flush_all(void);
 
+/* Writes all there is, waiting for the sockets until `deadline` (us, clock_microseconds). */
+void lane_flush_until(uint64_t deadline);
+
 /* Tells of the events that were dropped: before the next one, or when there is room again. */
 void lane_tell_gap(Lane *lane);
 

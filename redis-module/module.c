@@ -31,6 +31,7 @@
 #include "plugin_user.h"
 #include "reads.h"
 #include "request.h"
+#include "server_events.h"
 #include "wake.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -87,22 +88,31 @@ static void on_cron(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subeve
     bridge_cron(((RedisModuleCronLoop *)data)->hz);
 }
 
-static void on_role_or_loading(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
+static void on_role(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent, (void)data;
     bridge_state_changed();
+    server_events_role();
+}
+
+static void on_loading(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
+    (void)ctx, (void)event, (void)data;
+    bridge_state_changed();
+    server_events_loading(subevent);
 }
 
 static void on_shutdown(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
     (void)ctx, (void)event, (void)subevent, (void)data;
+    server_events_shutdown();
     bridge_stop();
     host_stop();
 }
 
 static void on_config_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
-    (void)event, (void)subevent, (void)data;
+    (void)event, (void)subevent;
     capacity_read_maxmemory();
     bridge_settings_changed();
     keys_api_setting_changed(ctx);
+    server_events_config(data);
 }
 
 static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t subevent, void *data) {
@@ -115,8 +125,8 @@ static void on_module_change(RedisModuleCtx *ctx, RedisModuleEvent event, uint64
 static void subscribe(RedisModuleCtx *ctx) {
     RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_EventLoop, on_loop);
     RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_CronLoop, on_cron);
-    RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_ReplicationRoleChanged, on_role_or_loading);
-    RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_Loading, on_role_or_loading);
+    RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_ReplicationRoleChanged, on_role);
+    RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_Loading, on_loading);
     RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_Shutdown, on_shutdown);
     RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_Config, on_config_change);
     RedisModule_SubscribeToServerEvent(ctx, RedisModuleEvent_ModuleChange, on_module_change);

@@ -8,6 +8,7 @@
 #include "host.h"
 #include "log.h"
 #include "memory.h"
+#include "server_events.h"
 #include "subscription.h"
 
 static PluginStatus *plugins;
@@ -49,6 +50,7 @@ void plugins_attach(Lane *lane, const Frame *frame) {
     frame_end(&lane->out, begun);
     lane_written(lane);
     buffer_free(&problems);
+    server_events_attached(lane, plugin);
 }
 
 void plugins_detach(Lane *lane, const Frame *frame) {

@@ -4,8 +4,8 @@
 
 #include "events.h"
 #include "glob.h"
+#include "listening.h"
 #include "memory.h"
-#include "server_events.h"
 
 /* ===== Matching ===== */
 
@@ -104,9 +104,9 @@ void subscriptions_read(Lane *lane, Slice plugin, Reader *reader) {
         lane->subscriptions = s;
         if (s->kind == SUBSCRIPTION_KEYS) events_subscribe(s);
     }
-    if (changed || count > 0) server_events_wanted_changed();
+    if (changed || count > 0) listening_wanted_changed();
 }
 
 void subscriptions_end(Lane *lane, const char *plugin) {
-    if (end_those_of(lane, plugin)) server_events_wanted_changed();
+    if (end_those_of(lane, plugin)) listening_wanted_changed();
 }

@@ -24,7 +24,8 @@ typedef struct Subscription {
     uint32_t id;
     uint8_t kind; /* SubscriptionKind */
     uint8_t flags;
-    char **events; /* none: all */
+    bool startup_due; /* the plugin is to be told that the server is ready, once it is */
+    char **events;    /* none: all */
     int event_count;
     Pattern *patterns; /* none: all */
     int pattern_count;

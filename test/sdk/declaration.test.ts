@@ -365,7 +365,12 @@ test(
   one({ a: arg.key().token('K').multiple({ repeatToken: true }) }),
   /^commands\.A\.args\.a: its token is repeated, so Redis/,
 )
-test('a hook that is none', refused, hook({}), 'hooks.h: must be made by before(), onKey(), onClient(), every() or cron()')
+test(
+  'a hook that is none',
+  refused,
+  hook({}),
+  'hooks.h: must be made by before(), onKey(), onClient(), onServer(), every() or cron()',
+)
 test(
   'a bad interval',
   refused,

@@ -9,6 +9,7 @@ import {
   every,
   onClient,
   onKey,
+  onServer,
   PluginError,
   read,
   reply,
@@ -17,12 +18,14 @@ import {
   shape,
   type ClientEvent,
   type CommandContext,
+  type FlushEvent,
   type CommitResult,
   type HookContext,
   type HookedCommand,
   type KeyEventContext,
   type NoticeContext,
   type RespValue,
+  type StartupEvent,
   type ScoredMember,
   type ShapeValue,
   type TimerContext,
@@ -189,6 +192,19 @@ definePlugin({
     gone: onClient({
       events: ['disconnect'],
       handler: (_ctx, event) => expectTypeOf(event.type).toEqualTypeOf<'disconnect'>(),
+    }),
+    server: onServer({
+      events: ['startup', 'flush'],
+      handler(ctx, event) {
+        expectTypeOf(ctx).toEqualTypeOf<NoticeContext>()
+        expectTypeOf(event).toEqualTypeOf<StartupEvent | FlushEvent>()
+        if (event.type === 'flush') expectTypeOf(event.db).toEqualTypeOf<number | null>()
+        else expectTypeOf(event.primary).toEqualTypeOf<{ readonly host: string; readonly port: number } | null>()
+      },
+    }),
+    role: onServer({
+      events: ['role-change'],
+      handler: (_ctx, { role }) => expectTypeOf(role).toEqualTypeOf<'primary' | 'replica'>(),
     }),
     often: every('1.5s', (ctx) => {
       expectTypeOf(ctx).toEqualTypeOf<TimerContext>()

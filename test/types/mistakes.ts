@@ -1,5 +1,5 @@
 // The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
-import { arg, before, command, definePlugin, every, onClient, onKey, read, shape } from 'ferrite-plugins/sdk'
+import { arg, before, command, definePlugin, every, onClient, onKey, onServer, read, shape } from 'ferrite-plugins/sdk'
 
 // 1. A misspelt option of a command.
 command({
@@ -137,6 +137,11 @@ definePlugin({
       // @ts-expect-error -- 'connected' is no event
       events: ['connected'],
       handler: () => null,
+    }),
+    server: onServer({
+      events: ['flush'],
+      // @ts-expect-error -- a flush has no role
+      handler: (_ctx, { role }) => role,
     }),
     // @ts-expect-error -- events are missing
     all: onClient({ handler: () => null }),

@@ -17,6 +17,8 @@ export class EventQueue<E = Event> {
     private readonly work: EventWork<E>,
     private readonly onError: (thrown: unknown, event: E) => void,
     private readonly most = kMostWaitingEvents,
+    /** Whether an event is handled however late and however many wait. */
+    private readonly keeps: (event: E) => boolean = () => false,
   ) {}
 
   /** Events that wait for the handler. */
@@ -36,13 +38,13 @@ export class EventQueue<E = Event> {
 
   push(event: E): void {
     if (this.running === undefined) this.handle(event)
-    else if (this.length < this.most) this.waiting.push(event)
+    else if (this.length < this.most || this.keeps(event)) this.waiting.push(event)
     else this.dropped++
   }
 
-  /** Drops what waits. */
+  /** Drops what waits, but for what is to be handled in any case. */
   clear(): void {
-    this.waiting = []
+    this.waiting = this.waiting.slice(this.next).filter(this.keeps)
     this.next = 0
   }
 

@@ -3,7 +3,7 @@ import { SubscriptionFlag, type Event, type Notice, type Subscription } from '..
 import type { CompiledKeyHook } from '../sdk/compile.js'
 import type { CompiledNoticeHook } from '../sdk/compile-notice-hook.js'
 import type { CallerAccess, PluginBase } from './call-context.js'
-import { EventQueue } from './event-queue.js'
+import { EventQueue, kMostWaitingEvents } from './event-queue.js'
 import { noticeEvent } from './notice-event.js'
 import { EventContext, OwnNoticeContext } from './own-context.js'
 
@@ -18,6 +18,8 @@ export interface ListenerBase {
   readonly base: PluginBase
   readonly accessTo: (db: number) => CallerAccess
   readonly signal: AbortSignal
+  /** The signal of the plugin's last words: fires when their time is over. */
+  readonly lastSignal: AbortSignal
 }
 
 export function keyListener(hook: CompiledKeyHook, own: ListenerBase): Listener {
@@ -46,11 +48,19 @@ export function noticeListener(hook: CompiledNoticeHook, own: ListenerBase): Lis
     queue: new EventQueue(
       (notice, dropped) => notice.type === 'NOTICE' && runNoticeHook(hook, own, notice, dropped),
       (thrown, { event }) => own.base.log.error({ hook: hook.name, event, err: thrown }, 'an event hook failed'),
+      kMostWaitingEvents,
+      isShutdown,
     ),
   }
 }
 
 function runNoticeHook(hook: CompiledNoticeHook, own: ListenerBase, notice: Notice, dropped: number): unknown {
-  const ctx = new OwnNoticeContext(own.base, own.accessTo(0), notice.now, dropped, own.signal)
+  const signal = isShutdown(notice) ? own.lastSignal : own.signal
+  const ctx = new OwnNoticeContext(own.base, own.accessTo(0), notice.now, dropped, signal)
   return hook.handler(ctx, noticeEvent(notice) as never) // of the hook's kind
+}
+
+/** There is no later for it. */
+function isShutdown(event: Event | Notice): boolean {
+  return event.type === 'NOTICE' && event.kind === 'server' && event.event === 'shutdown'
 }

@@ -1,11 +1,14 @@
 // From a NOTICE to the event that handlers get.
 import type { Notice } from '../bridge/messages.js'
 import type { ClientEvent, ClientEventName } from '../sdk/on-client.js'
+import type { LoadingEvent, ReplicationSyncEvent, ServerEvent, ServerEventName, ServerRole } from '../sdk/on-server.js'
 
 type Fields = Notice['fields']
 
-export function noticeEvent(notice: Notice): unknown {
-  return clientEvent(notice.event as ClientEventName, notice.fields) // the module sends what was subscribed
+/** The module sends what was subscribed, with the fields that the protocol says. */
+export function noticeEvent({ kind, event, fields }: Notice): ClientEvent | ServerEvent {
+  if (kind === 'clients') return clientEvent(event as ClientEventName, fields)
+  return serverEvent(event as ServerEventName, fields)
 }
 
 function clientEvent(type: ClientEventName, fields: Fields): ClientEvent {
@@ -18,6 +21,41 @@ function clientEvent(type: ClientEventName, fields: Fields): ClientEvent {
     user: textOf(fields, 'user'),
     name: textOf(fields, 'name'),
   }
+}
+
+function serverEvent(type: ServerEventName, fields: Fields): ServerEvent {
+  switch (type) {
+    case 'startup':
+      return { type, restarted: numberOf(fields, 'restarted') === 1, ...roleOf(fields) }
+    case 'role-change':
+      return { type, ...roleOf(fields) }
+    case 'replication-sync':
+      return {
+        type,
+        change: textOf(fields, 'change') as ReplicationSyncEvent['change'],
+        sync: textOf(fields, 'sync') as ReplicationSyncEvent['sync'],
+      }
+    case 'loading':
+      return {
+        type,
+        phase: textOf(fields, 'phase') as LoadingEvent['phase'],
+        source: textOf(fields, 'source') as LoadingEvent['source'],
+      }
+    case 'flush':
+      return { type, db: textOf(fields, 'db') === null ? null : numberOf(fields, 'db') }
+    case 'swapdb':
+      return { type, dbs: [numberOf(fields, 'first'), numberOf(fields, 'second')] }
+    case 'config-change':
+      return { type, names: (textOf(fields, 'names') ?? '').split(' ') }
+    case 'shutdown':
+      return { type }
+  }
+}
+
+/** As in INFO. */
+function roleOf(fields: Fields): ServerRole {
+  if (textOf(fields, 'role') === 'master') return { role: 'primary', primary: null }
+  return { role: 'replica', primary: { host: textOf(fields, 'host') ?? '', port: numberOf(fields, 'port') } }
 }
 
 function numberOf(fields: Fields, name: string): number {

@@ -77,6 +77,7 @@ function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
       'command-hooks': manifest.commandHooks.map((each) => each.name),
       'key-hooks': [...manifest.keyHooks],
       'client-hooks': noticeHooksOf(manifest, 'clients'),
+      'server-hooks': noticeHooksOf(manifest, 'server'),
       timers: [...manifest.timers],
     }
   }

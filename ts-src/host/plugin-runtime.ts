@@ -29,6 +29,7 @@ export class PluginRuntime {
   /** Its hooks on events. */
   readonly listeners: readonly Listener[]
   private readonly ending = new AbortController()
+  private readonly lastWords = new AbortController()
   private stopped: Promise<void> | undefined
   private readonly access: CallerAccess
   private readonly timers: Timers
@@ -40,7 +41,12 @@ export class PluginRuntime {
     this.plugin = plugin
     this.base = { name, log, config, calls }
     this.access = this.accessTo(0)
-    const own: ListenerBase = { base: this.base, accessTo: (db) => this.accessTo(db), signal: this.ending.signal }
+    const own: ListenerBase = {
+      base: this.base,
+      accessTo: (db) => this.accessTo(db),
+      signal: this.ending.signal,
+      lastSignal: this.lastWords.signal,
+    }
     this.listeners = [
       ...plugin.keyHooks.map((hook) => keyListener(hook, own)),
       ...plugin.noticeHooks.map((hook) => noticeListener(hook, own)),
@@ -86,6 +92,7 @@ export class PluginRuntime {
     const running = Promise.all([this.timers.stop(), ...this.listeners.map(({ queue }) => queue.idle)])
     if (!(await endsWithin(running, until - Date.now())))
       this.base.log.warn('timers or events were still running at the end')
+    this.lastWords.abort(this.ending.signal.reason)
     await this.teardown(until)
   }
 

@@ -100,9 +100,9 @@ export class PluginWorker implements Beating {
   }
 
   /** Asks the plugins to end; after the deadline the thread is ended by force. */
-  async stop(reason: string, deadlineMs: number): Promise<void> {
+  async stop(reason: string, deadlineMs: number, serverStops: boolean): Promise<void> {
     this.stopping = true
-    this.post({ type: 'stop', reason, deadlineMs })
+    this.post({ type: 'stop', reason, deadlineMs, serverStops })
     const timer = setTimeout(() => void this.worker.terminate(), deadlineMs + kStopGraceMs)
     await this.ended
     clearTimeout(timer)

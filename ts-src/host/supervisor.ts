@@ -76,7 +76,8 @@ export class Supervisor {
     this.stopping = true
     clearInterval(this.tick)
     this.log.info(`ending: ${reason}`)
-    await Promise.all(this.groups.map((group) => group.stop(reason, kStopMs)))
+    const serverStops = this.lane.state.shuttingDown || this.lane.isClosed
+    await Promise.all(this.groups.map((group) => group.stop(reason, kStopMs, serverStops)))
     this.lane.close()
   }
 

@@ -90,10 +90,10 @@ export class WorkerGroup {
   }
 
   /** Ends the plugins and the thread. */
-  async stop(reason: string, deadlineMs: number): Promise<void> {
+  async stop(reason: string, deadlineMs: number, serverStops: boolean): Promise<void> {
     clearTimeout(this.timer)
     this.set('unloading', reason)
-    await this.worker?.stop(reason, deadlineMs)
+    await this.worker?.stop(reason, deadlineMs, serverStops)
   }
 
   /** Writes whatever comes: the thread sends no entry below the server's level. */

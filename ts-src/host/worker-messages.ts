@@ -21,8 +21,8 @@ export interface WorkerStart {
 
 export type ToWorker =
   | { readonly type: 'beat' }
-  /** End the plugins and then the thread. */
-  | { readonly type: 'stop'; readonly reason: string; readonly deadlineMs: number }
+  /** End the plugins and then the thread. When the server stops, the lane still brings the last events, and its end. */
+  | { readonly type: 'stop'; readonly reason: string; readonly deadlineMs: number; readonly serverStops: boolean }
 
 export type FromWorker =
   | { readonly type: 'beat'; readonly heapBytes: number; readonly externalBytes: number; readonly inFlight: number }

@@ -26,6 +26,7 @@ const kConsoleMethods = ['log', 'info', 'warn', 'error', 'debug'] as const
 class PluginThread {
   private readonly plugins: PluginRuntime[] = []
   private readonly postLog: (message: FromWorker) => void
+  private lane: Lane | undefined
   private runtime: LaneRuntime | undefined
   private stopping = false
 
@@ -48,6 +49,7 @@ class PluginThread {
     }
     shareSdk()
     const lane = await connectLane({ socketPath, kind: 'plugins', label })
+    this.lane = lane
     const runtime = new LaneRuntime(lane)
     this.runtime = runtime
     lane.start(runtime)
@@ -84,12 +86,18 @@ class PluginThread {
   }
 
   private onMessage(message: ToWorker): void {
-    if (message.type === 'stop') void this.stop(message.reason, message.deadlineMs)
+    if (message.type === 'stop') void this.onStop(message)
     else {
       const { heapUsed, external } = process.memoryUsage()
       const inFlight = this.runtime?.inFlight ?? 0
       this.post({ type: 'beat', heapBytes: heapUsed, externalBytes: external, inFlight })
     }
+  }
+
+  private async onStop({ reason, deadlineMs, serverStops }: Extract<ToWorker, { type: 'stop' }>): Promise<void> {
+    const { lane } = this
+    if (serverStops && lane !== undefined) await endsWithin(lane.closed, deadlineMs / 2)
+    await this.stop(reason, deadlineMs / (serverStops ? 2 : 1))
   }
 
   /** New requests are refused first, then what runs may end, then the plugins end. */

@@ -1,9 +1,10 @@
-/** From an `onClient()` of the definition to what the host runs. */
+/** From an `onClient()` or `onServer()` of the definition to what the host runs. */
 
 import type { NoticeHookKind } from '../plugin/notice-hook.js'
 import { checkFunction, checkKeys, checkWord, fail } from './check.js'
 import type { NoticeContext } from './context.js'
-import { clientEvents, type ClientHook } from './on-client.js'
+import { clientEvents, ClientHook } from './on-client.js'
+import { serverEvents, type ServerHook } from './on-server.js'
 
 /** A hook on events that are not of keys, ready to run. */
 export interface CompiledNoticeHook {
@@ -22,9 +23,11 @@ function eventsOf<const Name extends string>(path: string, given: unknown, known
 }
 
 /** @throws PluginDefinitionError that names the place */
-export function compileClientHook(name: string, path: string, { options }: ClientHook): CompiledNoticeHook {
+export function compileNoticeHook(name: string, path: string, hook: ClientHook | ServerHook): CompiledNoticeHook {
+  const { options } = hook
   checkKeys(path, options, ['events', 'handler'])
   checkFunction(`${path}.handler`, options.handler)
-  const events = eventsOf(`${path}.events`, options.events, clientEvents)
-  return { name, kind: 'clients', events, handler: options.handler }
+  const [kind, known] =
+    hook instanceof ClientHook ? (['clients', clientEvents] as const) : (['server', serverEvents] as const)
+  return { name, kind, events: eventsOf(`${path}.events`, options.events, known), handler: options.handler }
 }

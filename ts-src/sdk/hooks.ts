@@ -4,6 +4,7 @@ import type { BeforeHook } from './before.js'
 import type { KeyEventContext, TimerContext } from './context.js'
 import type { Duration } from './duration.js'
 import type { ClientHook } from './on-client.js'
+import type { ServerHook } from './on-server.js'
 
 /** Names of key events. Others, of modules or later servers, are accepted too. */
 export type KeyEventName =
@@ -105,7 +106,7 @@ export class TimerHook {
 }
 
 /** What may stand in `hooks`. */
-export type Hook = BeforeHook | ClientHook | KeyHook | TimerHook
+export type Hook = BeforeHook | ClientHook | KeyHook | ServerHook | TimerHook
 
 /**
  * Runs a handler when keys change, expire or are evicted.

@@ -29,6 +29,21 @@ export {
   type TimerOptions,
 } from './hooks.js'
 export { onClient, type ClientEvent, type ClientEventName, type ClientHookOptions } from './on-client.js'
+export {
+  onServer,
+  type ConfigChangeEvent,
+  type FlushEvent,
+  type LoadingEvent,
+  type ReplicationSyncEvent,
+  type RoleChangeEvent,
+  type ServerEvent,
+  type ServerEventName,
+  type ServerHookOptions,
+  type ServerRole,
+  type ShutdownEvent,
+  type StartupEvent,
+  type SwapDbEvent,
+} from './on-server.js'
 export { ArgumentError, PluginDefinitionError, PluginError } from './plugin-error.js'
 export { read, type KeyRef, type KeysRef, type ReadValues, type Reference, type WordRef } from './read.js'
 export type { PipelineResult, PluginCommit, PluginPipeline, PluginRedis } from './redis-types.js'
