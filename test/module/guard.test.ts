@@ -311,6 +311,32 @@ shareServers(test, { plugins }, (it) => {
     t.is(await final, 'first+last')
   })
 
+  for (const form of ['TIMEOUT', 'ERROR']) {
+    it(`guard: CLIENT UNBLOCK ${form} of waiters frees their places, and they write nothing`, async (t, server) => {
+      const [runner, waiter, last, other] = await clientsOf(server, 4)
+      if (runner === undefined || waiter === undefined || last === undefined || other === undefined) return t.fail()
+      const ids = [await runner.client('ID'), await waiter.client('ID')]
+      const gate = `unblock ${form}`
+      const replies = [runner, waiter].map((client, n) =>
+        client.call('SLOW.APPEND', 'k', `${String(n)}+`, gate).then(String, (err: unknown) => String(err)),
+      )
+      await until(async () => (await other.call('SLOW.WAITING', gate)) === 1)
+      await until(async () => (await figure(other, 'inflight')) === 2)
+      const final = last.call('SLOW.APPEND', 'k', 'last', gate)
+      await until(async () => (await figure(other, 'inflight')) === 3)
+      t.is(await other.call('CLIENT', 'UNBLOCK', String(ids[1]), form), 1)
+      t.regex(await (replies[1] ?? ''), /^ReplyError: UNBLOCKED /)
+      t.is(await figure(other, 'inflight'), 2)
+      t.is(await other.call('SLOW.WAITING', gate), 1, 'who was first still runs')
+      t.is(await other.call('CLIENT', 'UNBLOCK', String(ids[0]), form), 1)
+      t.regex(await (replies[0] ?? ''), /^ReplyError: UNBLOCKED /)
+      t.is(await final, 'last')
+      t.is(await other.get('k'), 'last')
+      t.deepEqual([await runner.ping(), await waiter.ping()], ['PONG', 'PONG'])
+      t.is(await figure(other, 'inflight'), 0)
+    })
+  }
+
   it('guard: MULTI, scripts and guarded commands on one key count exactly', async (t, server) => {
     const clients = await clientsOf(server, 20)
     const ways: readonly ((client: Redis) => Promise<unknown>)[] = [

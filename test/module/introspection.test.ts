@@ -323,4 +323,20 @@ shareServers(test, { plugins }, (it, program) => {
     t.regex(info, /ferrite_command_counter\.peek:calls=[1-9]/)
     t.regex(info, /ferrite_lane_\d+:label=/)
   })
+
+  it('INFO ferrite: every line can be parsed, whatever the names', async (t, server) => {
+    const client = await server.client()
+    await client.call('ARGS:COLON')
+    await client.call('ARGS.SESSION', 'GET', 'k')
+    const lines = (await client.info('ferrite')).trimEnd().split('\r\n').slice(1)
+    const fields = new Map(lines.map((line) => line.split(':') as [string, string]))
+    t.is(fields.size, lines.length, 'no field comes twice')
+    for (const line of lines) t.regex(line, /^ferrite_[\w.|@/-]+:([^:,=]*|[\w.]+=[^:,=]*(,[\w.]+=[^:,=]*)*)$/)
+    // As the server itself writes them in INFO commandstats.
+    t.regex(fields.get('ferrite_command_args_colon') ?? '', /^calls=1,/)
+    t.regex(fields.get('ferrite_command_args.session|get') ?? '', /^calls=1,/)
+    const stats = await client.info('commandstats')
+    t.regex(stats, /^cmdstat_ARGS_COLON:/m)
+    t.regex(stats, /^cmdstat_ARGS\.SESSION\|GET:/m)
+  })
 })
