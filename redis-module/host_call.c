@@ -88,10 +88,15 @@ void host_call_drop(Lane *lane) {
 
 /* ===== Answers ===== */
 
+/* It may hold the name of a command as a plugin has given it: no line break of that ends the value. */
 static void put_error(Buffer *out, const char *code_and_text) {
     char line[CALL_ERROR_SIZE + 4];
-    int length = snprintf(line, sizeof(line), "-%s\r\n", code_and_text);
-    buffer_put_string(out, line, (size_t)length);
+    int length = snprintf(line, sizeof(line), "-%s", code_and_text);
+    for (int i = 0; i < length; i++) {
+        if (line[i] == '\r' || line[i] == '\n') line[i] = ' ';
+    }
+    memcpy(line + length, "\r\n", 2);
+    buffer_put_string(out, line, (size_t)length + 2);
 }
 
 static void put_reply(Buffer *out, RedisModuleCallReply *reply, const char *error) {

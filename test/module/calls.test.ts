@@ -24,6 +24,14 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
     t.regex(await messageOf(client.call('CALLER.CALL', 'GET')), /^ERR wrong number of arguments/)
   })
 
+  it('calls: a name with line breaks that is refused is an error of one line', async (t, server) => {
+    const client = await server.client()
+    const name = 'A\r\n+OK\r\nB\0C'
+    t.is(await messageOf(client.call('CALLER.CALL', name)), "ERR unknown command 'A  +OK  B', followed by a NUL byte")
+    t.is(await messageOf(client.call('CALLER.COMMIT', name)), "ERR unknown command 'A  +OK  B', followed by a NUL byte")
+    t.is(await client.ping(), 'PONG')
+  })
+
   it('calls: a pipeline keeps its order, and one failing command is the only one to fail', async (t, server) => {
     const client = await server.client()
     const replies = (await client.call('CALLER.PIPELINE', 'k')) as unknown[]

@@ -122,6 +122,18 @@ shareClusters(test, { plugins }, (it) => {
     t.is(await (await owner.client()).exists('elsewhere'), 0)
   })
 
+  it('cluster: a commit that reaches a key of another node too late is no redirection', async (t, cluster) => {
+    const owner = await ownerOf(cluster, 'elsewhere')
+    const here = await keyOf(cluster, anotherThan(cluster, owner))
+    const client = await (await ownerOf(cluster, here)).client()
+    await client.set(here, '0')
+    const redirected = redirection(await slotOf(owner, 'elsewhere'), owner)
+    const failed = `ERR ${redirected} (command 2 of 2 of the commit, 'SET', those before it are done)`
+    t.is(await messageOf(client.call('SHARD.THENELSEWHERE', here, 'elsewhere')), failed)
+    t.is(await client.get(here), '1', 'done once: no client is told to send it again')
+    await client.del(here)
+  })
+
   it('cluster: ASK and TRYAGAIN while a slot moves, as for native commands', async (t, cluster) => {
     const migration = await migrationOf(cluster, '{ask}k')
     const from = await migration.from.client()

@@ -41,7 +41,39 @@ shareServers(test, { plugins, aof: true }, (it) => {
   it('commit: the first failing command is the reply, and what was before it stays', async (t, server) => {
     const client = await server.client()
     await client.lpush('bad', 'x')
-    t.regex(await messageOf(client.call('COUNTER.FAILING', 'good', 'bad')), /^WRONGTYPE/)
+    t.is(
+      await messageOf(client.call('COUNTER.FAILING', 'good', 'bad')),
+      "WRONGTYPE Operation against a key holding the wrong kind of value (command 2 of 3 of the commit, 'INCR', those before it are done)",
+    )
+    t.is(await client.get('good'), 'first')
+    t.is(
+      await messageOf(client.call('COUNTER.BOTH', 'bad', 'good')),
+      "WRONGTYPE Operation against a key holding the wrong kind of value (command 1 of 2 of the commit, 'INCR': nothing was done)",
+    )
+    t.is(
+      await messageOf(client.call('COUNTER.INCR', 'bad')),
+      'WRONGTYPE Operation against a key holding the wrong kind of value',
+    )
+  })
+
+  it('commit: a failing one is written as far as it was done, as one transaction', async (t, server) => {
+    const client = await server.client()
+    await client.lpush('bad', 'x')
+    await client.set('marker', 1)
+    await messageOf(client.call('COUNTER.FAILING', 'good', 'bad'))
+    const written = (await aofSince(server.folder, 'marker')).join('; ').toLowerCase()
+    t.true(['set good first', 'multi; set good first; exec'].includes(written), written)
+  })
+
+  it('commit: in MULTI and scripts a failing command is named, too', async (t, server) => {
+    const client = await server.client()
+    await client.lpush('bad', 'x')
+    const named = /^(ERR )?WRONGTYPE .*\(command 2 of 3 of the commit, 'INCR', those before it are done\)/
+    const replies = await client.multi().call('COUNTER.FAILING', 'good', 'bad').set('after', '1').exec()
+    t.regex(replies?.[0]?.[0]?.message ?? '', named)
+    t.deepEqual(replies?.[1], [null, 'OK'])
+    const script = "return redis.call('COUNTER.FAILING', KEYS[1], KEYS[2])"
+    t.regex(await messageOf(client.eval(script, 2, 'good', 'bad')), named)
     t.is(await client.get('good'), 'first')
   })
 
