@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "builtin.h"
@@ -8,6 +9,13 @@
 
 static bool right_arity(const RouteCommand *route, int argc) {
     return route->arity >= 0 ? argc == route->arity : argc >= -route->arity;
+}
+
+/* As for its own name. */
+static int reply_wrong_arity(RedisModuleCtx *ctx, const Command *command) {
+    char error[ROUTE_NAME_MAX + 64];
+    snprintf(error, sizeof(error), "ERR wrong number of arguments for '%s' command", command->route->name);
+    return RedisModule_ReplyWithError(ctx, error);
 }
 
 /* A command that has its own name too is subject to the rules for that name. One that has none yet has no rules that
@@ -47,7 +55,7 @@ int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     if (has_hooks(argv + 1, argc - 1)) {
         return RedisModule_ReplyWithError(ctx, "ERR a hook is for this command: call it by its own name");
     }
-    if (!right_arity(command->route, argc - 1)) return RedisModule_WrongArity(ctx);
+    if (!right_arity(command->route, argc - 1)) return reply_wrong_arity(ctx, command);
     if (!caller_may_run(ctx, command, argv + 1, argc - 1)) {
         return RedisModule_ReplyWithError(ctx, "NOPERM you have no permission to run this command");
     }

@@ -65,10 +65,16 @@ enum {
     INNER_DENY_OOM = 16,
     INNER_IS_REFUSED = 32, /* on the lists below */
     INNER_IS_ALLOWED = 64,
+    INNER_ARITY = 65536, /* times the arity, which can be negative */
 };
 enum { INNER_NAME_MAX = 160 };
 
 static RedisModuleDict *inner_commands; /* "config|get" -> INNER_* bits as a pointer */
+
+static bool arity_fits(intptr_t bits, int count) {
+    int arity = (int)(bits >> 16);
+    return arity >= 0 ? count == arity : count >= -arity;
+}
 
 /* Names called lately, as they were written: most calls find theirs here and need neither the dictionary nor a string
  * of their own. A name that maps to the place of another takes it. */
@@ -118,6 +124,8 @@ void call_commands_changed(void) {
 
 static intptr_t flags_of_reply(RedisModuleCallReply *info) {
     intptr_t bits = INNER_KNOWN;
+    RedisModuleCallReply *arity = RedisModule_CallReplyArrayElement(info, 1);
+    if (arity) bits += (intptr_t)RedisModule_CallReplyInteger(arity) * INNER_ARITY;
     RedisModuleCallReply *flags = RedisModule_CallReplyArrayElement(info, 2);
     for (size_t i = 0; flags && i < RedisModule_CallReplyLength(flags); i++) {
         size_t length;
@@ -287,8 +295,9 @@ static bool refuses_badly(void) {
     return !RedisModule_BlockClientSetPrivateData; /* new in 7.2 */
 }
 
-static bool is_forbidden(const Arguments *arguments, int mode) {
-    return (mode & CALL_MODE_AS_USER) && standing_in_for && refuses_badly() &&
+/* With too few words the check reads behind them, for the number of keys: such a call is refused for that anyway. */
+static bool is_forbidden(intptr_t bits, const Arguments *arguments, int mode) {
+    return (mode & CALL_MODE_AS_USER) && standing_in_for && refuses_badly() && arity_fits(bits, arguments->count) &&
            RedisModule_ACLCheckCommandPermissions(standing_in_for, arguments->values, arguments->count) !=
                REDISMODULE_OK;
 }
@@ -326,7 +335,7 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
         return refuse(error, "OOM '%s' not allowed when used memory > 'maxmemory'.", name);
     }
     static const char *const forbidden = "NOPERM this user has no permissions to run '%s' with these arguments";
-    if (bits && is_forbidden(arguments, mode)) return refuse(error, forbidden, name);
+    if (bits && is_forbidden(bits, arguments, mode)) return refuse(error, forbidden, name);
     errno = 0;
     RedisModuleCommandFilter *guard = class == INNER_ALLOWED ? cluster_guard_script(ctx) : NULL;
     RedisModuleCallReply *reply =

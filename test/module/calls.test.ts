@@ -24,6 +24,39 @@ shareServers(test, { plugins: [fixturePlugin('caller')] }, (it) => {
     t.regex(await messageOf(client.call('CALLER.CALL', 'GET')), /^ERR wrong number of arguments/)
   })
 
+  it('calls: too few words for a command that counts its keys crashed Redis 7.0', async (t, server) => {
+    const admin = await server.client()
+    await admin.acl('SETUSER', 'bob', 'on', '>pass', '+@all', '~mine:*')
+    const bob = await server.client({ username: 'bob', password: 'pass', enableReadyCheck: false })
+    for (const caller of ['CALLER.CALL', 'CALLER.ASPLUGIN', 'CALLER.COMMIT']) {
+      for (const words of [
+        'ZUNION',
+        'ZUNION 9',
+        'EVAL',
+        'EVAL x',
+        'LMPOP',
+        'SINTERCARD',
+        'XREAD STREAMS',
+        'SORT',
+        'GET',
+      ]) {
+        const reply = await messageOf(bob.call(caller, ...words.split(' ')))
+        t.is(reply, `ERR wrong number of arguments for '${words.split(' ')[0]?.toLowerCase() ?? ''}' command`)
+      }
+      t.regex(await messageOf(bob.call(caller, 'OBJECT', 'ENCODING')), /^ERR wrong number .* 'object\|encoding'/)
+    }
+    await admin.acl('DELUSER', 'bob')
+  })
+
+  it('FERRITE.CALL: a wrong number of arguments is the error of the command that is called', async (t, server) => {
+    const client = await server.client()
+    for (const words of [['CALLER.GET'], ['CALLER.SET', 'k'], ['CALLER.GET', 'k', 'more']]) {
+      const native = await messageOf(client.call(...(words as [string])))
+      t.regex(native, /^ERR wrong number of arguments for 'CALLER\./)
+      t.is(await messageOf(client.call('FERRITE.CALL', ...words)), native)
+    }
+  })
+
   it('calls: a name with line breaks that is refused is an error of one line', async (t, server) => {
     const client = await server.client()
     const name = 'A\r\n+OK\r\nB\0C'
