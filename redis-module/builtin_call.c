@@ -4,6 +4,7 @@
 #include "builtin.h"
 #include "caller.h"
 #include "command.h"
+#include "denial.h"
 #include "facts.h"
 #include "start.h"
 
@@ -28,6 +29,7 @@ static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisMod
     if (!name) return true; /* another module, which answers for it */
     RedisModuleUser *user = RedisModule_GetModuleUserFromUserName(name);
     bool may = user && RedisModule_ACLCheckCommandPermissions(user, argv, argc) == REDISMODULE_OK;
+    if (user && !may) denial_log(ctx, user, command->route->name, argv, argc);
     if (user) RedisModule_FreeModuleUser(user);
     RedisModule_FreeString(ctx, name);
     return may;

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "cluster.h"
+#include "denial.h"
 #include "memory.h"
 #include "module.h"
 
@@ -335,7 +336,10 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
         return refuse(error, "OOM '%s' not allowed when used memory > 'maxmemory'.", name);
     }
     static const char *const forbidden = "NOPERM this user has no permissions to run '%s' with these arguments";
-    if (bits && is_forbidden(bits, arguments, mode)) return refuse(error, forbidden, name);
+    if (bits && is_forbidden(bits, arguments, mode)) {
+        denial_log(ctx, standing_in_for, name, arguments->values, arguments->count);
+        return refuse(error, forbidden, name);
+    }
     errno = 0;
     RedisModuleCommandFilter *guard = class == INNER_ALLOWED ? cluster_guard_script(ctx) : NULL;
     RedisModuleCallReply *reply =
