@@ -8,6 +8,7 @@
 #include "builtin.h"
 #include "command.h"
 #include "config.h"
+#include "emit.h"
 #include "events.h"
 #include "filter.h"
 #include "guard.h"
@@ -159,6 +160,9 @@ const char *bridge_handle_frame(Lane *lane, const Frame *frame) {
             return NULL;
         case FRAME_DETACH:
             plugins_detach(lane, frame);
+            return NULL;
+        case FRAME_EMIT:
+            emit_take(frame);
             return NULL;
         case FRAME_STATUS:
         case FRAME_ROUTES:

@@ -23,6 +23,8 @@ static const struct OwnCommand {
     {"FERRITE.CALL", Call_RedisCommand, "write deny-oom getkeys-api", "write",
      "Runs a plugin command that has no name of its own yet",
      "FERRITE.CALL <command> [arg ...] -- runs a plugin's command that has no name of its own in the server yet", -2},
+    {"FERRITE.EMIT", Emit_RedisCommand, "allow-stale", "write", "Tells plugins of an event",
+     "FERRITE.EMIT <event> [payload] -- tells the plugins that listen, with a string; replies how many they are", -2},
     {"FERRITE.HOOK", Hook_RedisCommand, "admin allow-loading allow-stale", "admin dangerous",
      "Lists and describes hooks of commands",
      "FERRITE.HOOK LIST | INFO <plugin>/<hook> | RESET [<plugin>/<hook>] -- the hooks of commands, and their figures",

@@ -22,6 +22,9 @@ void builtin_plugin_prepare(void);
 /* FERRITE.HOOK LIST | INFO <plugin>/<hook> | RESET [<plugin>/<hook>] -- the hooks of commands, and their figures */
 int Hook_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 
+/* FERRITE.EMIT <event> [payload] -- tells plugins of an event; replies how many listen */
+int Emit_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
 /* FERRITE.CALL <command> [arg ...] -- runs a plugin command that the server could not be given as one of its own */
 int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 

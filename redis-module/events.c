@@ -26,6 +26,10 @@ Slice events_set_origin(Slice plugin) {
     return before;
 }
 
+Slice events_origin(void) {
+    return origin;
+}
+
 void events_set_state(uint8_t state_bits) {
     server_state = state_bits;
 }

@@ -13,6 +13,9 @@ void events_subscribe(const Subscription *subscription);
  * can run a command of another plugin. The bytes stay the caller's. */
 Slice events_set_origin(Slice plugin);
 
+/* The same, without a change. */
+Slice events_origin(void);
+
 /* The server's role and loading, kept by module.c: asking for them at every event costs too much. */
 void events_set_state(uint8_t state_bits);
 

@@ -43,6 +43,7 @@ typedef enum FrameType {
     FRAME_EVENT = 30,
     FRAME_GAP = 31,
     FRAME_NOTICE = 32,
+    FRAME_EMIT = 33,
 } FrameType;
 
 enum { STATE_PRIMARY = 1, STATE_LOADING = 2, STATE_SHUTTING_DOWN = 4 };
@@ -72,6 +73,8 @@ typedef enum SubscriptionKind {
     SUBSCRIPTION_SERVER = 2,
     SUBSCRIPTION_PLUGINS = 3,
 } SubscriptionKind;
+enum { EMIT_NOTHING = 0, EMIT_BYTES = 1, EMIT_JSON = 2 }; /* what the payload is */
+enum { EMIT_HOPS_MAX = 8, EMIT_NAME_MAX = 64, EMIT_PAYLOAD_MAX = 1 << 20 };
 enum { CALL_DONE = 0, CALL_REFUSED = 1 };
 
 typedef struct Frame {

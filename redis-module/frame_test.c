@@ -208,6 +208,43 @@ static void header_fields(void) {
     buffer_free(&out);
 }
 
+/* An EMIT of that event, as message_problem sees it. */
+static const char *problem_of_emit(const char *event, size_t length, size_t payload) {
+    Buffer out = {0};
+    uint8_t *bytes = calloc(1, payload + 1);
+    size_t begun = frame_begin(&out, FRAME_EMIT, 0, 1, 0);
+    buffer_put_cstring(&out, "shop");
+    buffer_put_string(&out, event, length);
+    buffer_put_u8(&out, EMIT_BYTES);
+    buffer_put_string(&out, bytes, payload);
+    frame_end(&out, begun);
+    Frame frame;
+    size_t size;
+    frame_parse(buffer_front(&out), buffer_length(&out), &frame, &size);
+    const char *problem = message_problem(&frame);
+    buffer_free(&out);
+    free(bytes);
+    return problem;
+}
+
+static void emitted_names(void) {
+    static const char *const good[] = {"a", "Z", "order.paid", "a:b_c-d.9"};
+    static const char *const bad[] = {"", "1a", ".a", "a b", "a\n", "a%", "\xc3\xa9", "a/b"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CHECK(!problem_of_emit(good[i], strlen(good[i]), 3), "'%s' is refused", good[i]);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(problem_of_emit(bad[i], strlen(bad[i]), 3), "'%s' is accepted", bad[i]);
+    }
+    CHECK(problem_of_emit("a\0b", 3, 3), "a NUL is accepted");
+    char long_name[EMIT_NAME_MAX + 1];
+    memset(long_name, 'x', sizeof(long_name));
+    CHECK(!problem_of_emit(long_name, EMIT_NAME_MAX, 3), "64 bytes are refused");
+    CHECK(problem_of_emit(long_name, EMIT_NAME_MAX + 1, 3), "65 bytes are accepted");
+    CHECK(!problem_of_emit("a", 1, EMIT_PAYLOAD_MAX), "a payload of 1 MiB is refused");
+    CHECK(problem_of_emit("a", 1, EMIT_PAYLOAD_MAX + 1), "a payload of more is accepted");
+}
+
 int main(void) {
     check_run("frame: the shared vectors decode, and encode to the same bytes", good_vectors);
     check_run("frame: the shared malformed frames are refused", bad_vectors);
@@ -216,6 +253,7 @@ int main(void) {
     check_run("frame: a stream in random pieces gives the same frames", stream_in_pieces);
     check_run("frame: lengths from 12 to 513 MiB", length_limits);
     check_run("frame: every header field comes back", header_fields);
+    check_run("message: names and payloads of emitted events", emitted_names);
     check_run("reader: yields zeroes after the first failure", reader_after_failure);
     check_run("reader: of an empty buffer", reader_of_nothing);
     check_run("reader: a count that cannot be true fails at once", counts_that_lie);

@@ -62,6 +62,7 @@ static void take_frame(const Frame *frame, const uint8_t *bytes, size_t size, Ou
         Buffer copy = {0};
         if (frame_copy(frame, (FrameSender)sender, &copy, is_value)) {
             outcome->accepted++;
+            REQUIRE(sender != SENT_BY_HOST || !message_problem(frame));
             REQUIRE(buffer_length(&copy) == size && memcmp(buffer_front(&copy), bytes, size) == 0);
             buffer_put(&outcome->copied, buffer_front(&copy), size);
         }

@@ -96,6 +96,29 @@ static bool call(Reader *reader) {
     return skip_commands(reader) > 0;
 }
 
+static bool is_letter(uint8_t byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+}
+
+bool message_is_event_name(Slice name) {
+    if (name.length == 0 || name.length > EMIT_NAME_MAX || !is_letter(name.bytes[0])) return false;
+    for (size_t i = 1; i < name.length; i++) {
+        uint8_t byte = name.bytes[i];
+        bool plain = is_letter(byte) || (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == ':';
+        if (!plain && byte != '-') return false;
+    }
+    return true;
+}
+
+static bool emit(Reader *reader) {
+    reader_string(reader);
+    Slice event = reader_string(reader);
+    uint8_t format = reader_u8(reader);
+    Slice payload = reader_string(reader);
+    return message_is_event_name(event) && format <= EMIT_JSON && payload.length <= EMIT_PAYLOAD_MAX &&
+           (format != EMIT_NOTHING || payload.length == 0);
+}
+
 static bool nothing(Reader *reader) {
     (void)reader;
     return true;
@@ -128,8 +151,10 @@ const char *message_problem(const Frame *frame) {
         {FRAME_STATUS, status, "protocol error: malformed STATUS"},
         {FRAME_ROUTES, nothing, "protocol error: ROUTES with a body"},
         {FRAME_CALL, call, "protocol error: malformed CALL"},
+        {FRAME_EMIT, emit, "protocol error: malformed EMIT"},
     };
     if (frame->type == FRAME_RESULT) return result_problem(frame);
+    if (frame->type == FRAME_EMIT && frame->code > EMIT_HOPS_MAX) return "protocol error: an EMIT without end";
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         if (messages[i].type != frame->type) continue;
         Reader reader = reader_of(frame->body, frame->body_length);

@@ -9,6 +9,9 @@
 /* NULL, or what is wrong, for the log. */
 const char *message_problem(const Frame *frame);
 
+/* What an event of plugins may be called. */
+bool message_is_event_name(Slice name);
+
 /* The parts of a RESULT that message_problem accepts. */
 typedef struct Result {
     Slice reply;

@@ -1,6 +1,7 @@
 #include "frame_copy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A layout: 1 2 4 8 = u8 u16 u32 u64, s = str, v = str that holds a value, [..] = list, {..} = list that is not empty.
  * A digit in brackets behind a number is what it may be at most: "1(4)". */
@@ -35,6 +36,7 @@ static const FrameLayout layouts[] = {
     {FRAME_EVENT, SENT_BY_MODULE, 0, 0, 0, "841(4)1(7)8ss[4]"},
     {FRAME_GAP, SENT_BY_MODULE, 0, 0, 0, ""},
     {FRAME_NOTICE, SENT_BY_MODULE, 0, 1, 3, "8s[ss][4]"},
+    {FRAME_EMIT, SENT_BY_HOST, 0, 0, 8, NULL}, /* its strings have rules */
 };
 
 static const char *after_list(const char *layout) {
@@ -125,6 +127,27 @@ static void copy_result(Copy *copy, const Frame *frame) {
     if (is_empty ? reply.length > 0 : copy->check && !copy->check(reply, slots)) copy->wrong = true;
 }
 
+static bool is_event_name(Slice name) {
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const char others[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+    char text[65] = {0};
+    if (name.length < 1 || name.length > 64) return false;
+    memcpy(text, name.bytes, name.length);
+    return strspn(text, first) > 0 && strspn(text, others) == name.length;
+}
+
+static void copy_emit(Copy *copy) {
+    copy_string(copy, false);
+    Slice name = reader_string(&copy->reader);
+    buffer_put_string(copy->out, name.bytes, name.length);
+    uint8_t format = reader_u8(&copy->reader);
+    buffer_put_u8(copy->out, format);
+    Slice payload = reader_string(&copy->reader);
+    buffer_put_string(copy->out, payload.bytes, payload.length);
+    bool fits = format == 0 ? payload.length == 0 : format <= 2 && payload.length <= 1048576;
+    if (!copy->reader.failed && !(is_event_name(name) && fits)) copy->wrong = true;
+}
+
 bool frame_copy(const Frame *frame, FrameSender sender, Buffer *out, CheckValue *check) {
     const FrameLayout *layout = NULL;
     for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
@@ -136,6 +159,8 @@ bool frame_copy(const Frame *frame, FrameSender sender, Buffer *out, CheckValue 
     Copy copy = {.reader = reader_of(frame->body, frame->body_length), .out = out, .check = check};
     if (layout->body)
         copy_items(&copy, layout->body);
+    else if (frame->type == FRAME_EMIT)
+        copy_emit(&copy);
     else
         copy_result(&copy, frame);
     frame_end(out, begun);

@@ -39,6 +39,7 @@ export async function hostPlugin(
     log: createLogger({ name: compiled.name, level: 'debug', sink: (line) => log.push(line) }),
     config: compiled.resolveConfig({}),
     calls: runtime.calls,
+    emitter: runtime.emitter,
     state: () => own.state,
   })
   await plugin.setup()

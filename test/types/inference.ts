@@ -8,6 +8,7 @@ import {
   definePlugin,
   every,
   onClient,
+  on,
   onKey,
   onServer,
   PluginError,
@@ -18,6 +19,8 @@ import {
   shape,
   type ClientEvent,
   type CommandContext,
+  type EmittedEvent,
+  type EventPayload,
   type FlushEvent,
   type CommitResult,
   type HookContext,
@@ -205,6 +208,17 @@ definePlugin({
     role: onServer({
       events: ['role-change'],
       handler: (_ctx, { role }) => expectTypeOf(role).toEqualTypeOf<'primary' | 'replica'>(),
+    }),
+    paid: on({
+      event: ['order.paid', 'order.refunded'],
+      handler(ctx, payload, event) {
+        expectTypeOf(ctx).toEqualTypeOf<NoticeContext>()
+        expectTypeOf(payload).toEqualTypeOf<EventPayload>()
+        expectTypeOf(event).toEqualTypeOf<EmittedEvent>()
+        ctx.emit('seen', { payload: [1, null, { deep: 'x' }], none: undefined })
+        ctx.emit('seen', Buffer.alloc(1))
+        ctx.emit('seen')
+      },
     }),
     often: every('1.5s', (ctx) => {
       expectTypeOf(ctx).toEqualTypeOf<TimerContext>()

@@ -1,5 +1,17 @@
 // The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
-import { arg, before, command, definePlugin, every, onClient, onKey, onServer, read, shape } from 'ferrite-plugins/sdk'
+import {
+  arg,
+  before,
+  command,
+  definePlugin,
+  every,
+  on,
+  onClient,
+  onKey,
+  onServer,
+  read,
+  shape,
+} from 'ferrite-plugins/sdk'
 
 // 1. A misspelt option of a command.
 command({
@@ -142,6 +154,19 @@ definePlugin({
       events: ['flush'],
       // @ts-expect-error -- a flush has no role
       handler: (_ctx, { role }) => role,
+    }),
+    paid: on({
+      event: 'order.paid',
+      handler(ctx, payload) {
+        // @ts-expect-error -- nobody knows yet what came
+        ctx.log.info(payload.order)
+        // @ts-expect-error -- a Date is no JSON value
+        ctx.emit('seen', new Date())
+        // @ts-expect-error -- a Map is none either
+        ctx.emit('seen', { all: new Map() })
+        // @ts-expect-error -- a Buffer only as the whole payload
+        ctx.emit('seen', { bytes: Buffer.alloc(1) })
+      },
     }),
     // @ts-expect-error -- events are missing
     all: onClient({ handler: () => null }),

@@ -2,12 +2,14 @@
 import { BodyReader } from './body-reader.js'
 import type { Frame } from './frame.js'
 import {
+  kMostHops,
   CancelReasons,
   EventOrigins,
   KeyTypes,
   LaneKinds,
   MessageType,
   Outcome,
+  PayloadFormats,
   PluginStates,
   ResultFlag,
   StateFlag,
@@ -15,6 +17,7 @@ import {
   type Attach,
   type CancelReason,
   type CommandProblem,
+  type Emit,
   type Event,
   type HostMessage,
   type Invoke,
@@ -102,6 +105,8 @@ function fromHost(frame: Frame, r: BodyReader): HostMessage {
       return { type: 'ROUTES', id }
     case MessageType.RESULT:
       return readResult(frame, r)
+    case MessageType.EMIT:
+      return readEmit(frame, r)
     case MessageType.CALL:
       return { type: 'CALL', id, flags: frame.flags, ...readCall(r) }
     default:
@@ -180,6 +185,18 @@ function readResult(frame: Frame, r: BodyReader): Result {
 
 function readCall(r: BodyReader) {
   return { requestId: r.u64(), plugin: r.text(), db: r.u32(), commands: r.list(4, (inner) => inner.strs()) }
+}
+
+function readEmit({ code }: Frame, r: BodyReader): Emit {
+  if (code > kMostHops) throw wrongField('number of hops', code)
+  return {
+    type: 'EMIT',
+    plugin: r.text(),
+    hops: code,
+    event: r.text(),
+    format: pick(PayloadFormats, r.u8(), 'format of a payload'),
+    payload: r.str(),
+  }
 }
 
 function readEvent(frame: Frame, r: BodyReader): Event {

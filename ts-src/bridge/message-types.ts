@@ -25,6 +25,7 @@ export const MessageType = {
   EVENT: 30,
   GAP: 31,
   NOTICE: 32,
+  EMIT: 33,
 } as const
 
 export const StateFlag = { primary: 1, loading: 2, shuttingDown: 4 } as const
@@ -48,8 +49,12 @@ export const CallFlag = { resp3: 1, atomic: 2, asPlugin: 4 } as const
 
 export const SubscriptionFlag = { ownWrites: 1, onReplica: 2, oldValue: 4 } as const
 
+/** Events that may lead to each other. */
+export const kMostHops = 8
+
 export const LaneKinds = ['control', 'plugins'] as const
 export const SubscriptionKinds = ['keys', 'clients', 'server', 'plugins'] as const
+export const PayloadFormats = ['none', 'bytes', 'json'] as const
 export const PluginStates = ['loading', 'active', 'disabled', 'failed', 'unloading'] as const
 export const CancelReasons = ['', 'client gone', 'timeout', 'unblocked', 'failed'] as const
 export const EventOrigins = ['client', 'plugin', 'expire', 'evict', 'unknown'] as const
@@ -57,6 +62,7 @@ export const KeyTypes = ['unknown', 'string', 'list', 'hash', 'set', 'zset', 'mo
 
 export type LaneKind = (typeof LaneKinds)[number]
 export type SubscriptionKind = (typeof SubscriptionKinds)[number]
+export type PayloadFormat = (typeof PayloadFormats)[number]
 export type PluginState = (typeof PluginStates)[number]
 export type CancelReason = Exclude<(typeof CancelReasons)[number], ''>
 export type EventOrigin = (typeof EventOrigins)[number]
@@ -254,13 +260,24 @@ export interface Notice {
   readonly subscriptions: readonly number[]
 }
 
+/** An event that a plugin emits. */
+export interface Emit {
+  readonly type: 'EMIT'
+  readonly plugin: string
+  /** 1 to kMostHops. */
+  readonly hops: number
+  readonly event: string
+  readonly format: PayloadFormat
+  readonly payload: Buffer
+}
+
 export interface Gap {
   readonly type: 'GAP'
   readonly dropped: U64
 }
 
 /** What the host sends. */
-export type HostMessage = Hello | Ping | Pong | Attach | Detach | Status | Routes | Result | Call
+export type HostMessage = Hello | Ping | Pong | Attach | Detach | Status | Routes | Result | Call | Emit
 /** What the module sends. */
 export type ModuleMessage =
   Welcome | Ping | Pong | State | Settings | Attached | RoutesRead | Invoke | Cancel | CallResult | Event | Notice | Gap

@@ -7,6 +7,7 @@ import {
   KeyTypes,
   LaneKinds,
   MessageType,
+  PayloadFormats,
   PluginStates,
   ResultFlag,
   StateFlag,
@@ -64,6 +65,8 @@ function headerOf(message: Message): [flags: number, code: number, id: U64] {
       return [message.flags, 0, message.id]
     case 'CALL_RESULT':
       return [0, message.refused ? 1 : 0, message.id]
+    case 'EMIT':
+      return [0, message.hops, 0]
     case 'EVENT':
       return [0, 0, message.sequence]
     case 'NOTICE':
@@ -104,6 +107,11 @@ function writeBody(w: ByteWriter, message: Message): void {
       return writeCall(w, message)
     case 'CALL_RESULT':
       return writeValues(w, message)
+    case 'EMIT':
+      w.str(message.plugin)
+      w.str(message.event)
+      w.u8(PayloadFormats.indexOf(message.format))
+      return w.str(message.payload)
     case 'EVENT':
       return writeEvent(w, message)
     case 'NOTICE':

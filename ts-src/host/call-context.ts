@@ -2,10 +2,12 @@
 // use.
 import type { Argv, CancelReason, Invoke } from '../bridge/messages.js'
 import type { CommandContext, HookContext, Logger, RawCall, ServerAccess } from '../sdk/context.js'
+import type { EventPayload } from '../sdk/event-payload.js'
 import type { PluginCommit, PluginRedis } from '../sdk/redis-types.js'
 import type { SettingValues } from '../sdk/setting.js'
 import type { Caller, Calls } from './calls.js'
 import { CommitQueue, kEnded, kQueued } from './commit-queue.js'
+import type { Emitter } from './emitter.js'
 import { HostError } from './errors.js'
 import { rawCall } from './raw-call.js'
 import { RedisClient } from './redis-client.js'
@@ -16,6 +18,7 @@ export interface PluginBase {
   readonly log: Logger
   readonly config: SettingValues
   readonly calls: Calls
+  readonly emitter: Emitter
 }
 
 /** Server access on somebody's behalf; both halves are made on first use. */
@@ -89,6 +92,10 @@ export class RequestContext implements HookContext {
 
   get config(): SettingValues {
     return this.#base.config
+  }
+
+  emit(event: string, payload?: EventPayload): void {
+    this.#base.emitter.emit(this.#base.name, event, payload, 0)
   }
 
   get clientId(): number {

@@ -4,6 +4,13 @@ import type { Event } from '../bridge/messages.js'
 /** Events that may wait for a slow handler; further ones are dropped and counted. */
 export const kMostWaitingEvents = 10_000
 
+/** What became of a hook's events. */
+export interface EventFigures {
+  readonly handled: number
+  readonly failed: number
+  readonly dropped: number
+}
+
 /** Handles an event; `dropped` is how many were lost just before it. A promise is awaited before the next. */
 export type EventWork<E> = (event: E, dropped: number) => unknown
 
@@ -12,6 +19,7 @@ export class EventQueue<E = Event> {
   private next = 0
   private dropped = 0
   private running: Promise<void> | undefined
+  private counts = { handled: 0, failed: 0, dropped: 0 }
 
   constructor(
     private readonly work: EventWork<E>,
@@ -26,6 +34,11 @@ export class EventQueue<E = Event> {
     return this.waiting.length - this.next
   }
 
+  /** Since the plugin was started; what failed was handled, too. */
+  get figures(): EventFigures {
+    return this.counts
+  }
+
   /** Fulfilled when the event that is being handled is done; never rejected. */
   get idle(): Promise<void> {
     return this.running ?? Promise.resolve()
@@ -34,12 +47,13 @@ export class EventQueue<E = Event> {
   /** Tells of events that were lost before they came here. */
   addDropped(count: number): void {
     this.dropped += count
+    this.counts.dropped += count
   }
 
   push(event: E): void {
     if (this.running === undefined) this.handle(event)
     else if (this.length < this.most || this.keeps(event)) this.waiting.push(event)
-    else this.dropped++
+    else this.addDropped(1)
   }
 
   /** Drops what waits, but for what is to be handled in any case. */
@@ -64,17 +78,23 @@ export class EventQueue<E = Event> {
   private attempt(event: E): Promise<void> | undefined {
     const { dropped } = this
     this.dropped = 0
+    this.counts.handled++
     try {
       const result = this.work(event, dropped)
       if (!(result instanceof Promise)) return undefined
       return result.then(
         () => undefined,
-        (thrown: unknown) => this.onError(thrown, event),
+        (thrown: unknown) => this.fail(thrown, event),
       )
     } catch (thrown) {
-      this.onError(thrown, event)
+      this.fail(thrown, event)
       return undefined
     }
+  }
+
+  private fail(thrown: unknown, event: E): void {
+    this.counts.failed++
+    this.onError(thrown, event)
   }
 
   private shift(): E | undefined {

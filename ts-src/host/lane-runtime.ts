@@ -4,6 +4,7 @@ import type { CommandProblem, Event, Invoke, Notice } from '../bridge/messages.j
 import { servedName } from '../plugin/hook-route.js'
 import { Calls } from './calls.js'
 import { CommandRunner } from './command-runner.js'
+import { Emitter } from './emitter.js'
 import { HostError } from './errors.js'
 import type { Listener } from './listener.js'
 import type { PluginRuntime } from './plugin-runtime.js'
@@ -18,6 +19,7 @@ interface Waiting {
 
 export class LaneRuntime implements LaneHandler {
   readonly calls: Calls
+  readonly emitter: Emitter
   private readonly runner: CommandRunner
   /** By the ids of their subscriptions. */
   private readonly listeners = new Map<number, { plugin: PluginRuntime; queue: Listener['queue'] }>()
@@ -31,6 +33,7 @@ export class LaneRuntime implements LaneHandler {
     private readonly onServer: () => void = () => undefined,
   ) {
     this.calls = new Calls(lane)
+    this.emitter = new Emitter(lane)
     this.runner = new CommandRunner(lane)
     void lane.closed.then(() => this.end())
   }

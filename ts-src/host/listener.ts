@@ -4,10 +4,12 @@ import type { CompiledKeyHook } from '../sdk/compile.js'
 import type { CompiledNoticeHook } from '../sdk/compile-notice-hook.js'
 import type { CallerAccess, PluginBase } from './call-context.js'
 import { EventQueue, kMostWaitingEvents } from './event-queue.js'
-import { noticeEvent } from './notice-event.js'
+import { hopsOf, noticeEvent } from './notice-event.js'
 import { EventContext, OwnNoticeContext } from './own-context.js'
 
 export interface Listener {
+  /** The hook's. */
+  readonly name: string
   readonly subscription: Omit<Subscription, 'id'>
   /** The module sends what was subscribed: events of keys to hooks on keys, notices to the others. */
   readonly queue: EventQueue<Event | Notice>
@@ -24,6 +26,7 @@ export interface ListenerBase {
 
 export function keyListener(hook: CompiledKeyHook, own: ListenerBase): Listener {
   return {
+    name: hook.name,
     subscription: {
       kind: 'keys',
       flags:
@@ -44,7 +47,13 @@ export function keyListener(hook: CompiledKeyHook, own: ListenerBase): Listener 
 
 export function noticeListener(hook: CompiledNoticeHook, own: ListenerBase): Listener {
   return {
-    subscription: { kind: hook.kind, flags: 0, events: hook.events, keys: [] },
+    name: hook.name,
+    subscription: {
+      kind: hook.kind,
+      flags: hook.ownEvents ? SubscriptionFlag.ownWrites : 0,
+      events: hook.events,
+      keys: [],
+    },
     queue: new EventQueue(
       (notice, dropped) => notice.type === 'NOTICE' && runNoticeHook(hook, own, notice, dropped),
       (thrown, { event }) => own.base.log.error({ hook: hook.name, event, err: thrown }, 'an event hook failed'),
@@ -56,7 +65,7 @@ export function noticeListener(hook: CompiledNoticeHook, own: ListenerBase): Lis
 
 function runNoticeHook(hook: CompiledNoticeHook, own: ListenerBase, notice: Notice, dropped: number): unknown {
   const signal = isShutdown(notice) ? own.lastSignal : own.signal
-  const ctx = new OwnNoticeContext(own.base, own.accessTo(0), notice.now, dropped, signal)
+  const ctx = new OwnNoticeContext(own.base, own.accessTo(0), notice.now, dropped, signal, hopsOf(notice))
   return hook.handler(ctx, noticeEvent(notice) as never) // of the hook's kind
 }
 

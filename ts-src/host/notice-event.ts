@@ -1,12 +1,15 @@
 // From a NOTICE to the event that handlers get.
 import type { Notice } from '../bridge/messages.js'
+import type { Emitted } from '../sdk/compile-notice-hook.js'
+import type { EventPayload } from '../sdk/event-payload.js'
 import type { ClientEvent, ClientEventName } from '../sdk/on-client.js'
 import type { LoadingEvent, ReplicationSyncEvent, ServerEvent, ServerEventName, ServerRole } from '../sdk/on-server.js'
 
 type Fields = Notice['fields']
 
 /** The module sends what was subscribed, with the fields that the protocol says. */
-export function noticeEvent({ kind, event, fields }: Notice): ClientEvent | ServerEvent {
+export function noticeEvent({ kind, event, fields }: Notice): ClientEvent | ServerEvent | Emitted {
+  if (kind === 'plugins') return emitted(event, fields)
   if (kind === 'clients') return clientEvent(event as ClientEventName, fields)
   return serverEvent(event as ServerEventName, fields)
 }
@@ -50,6 +53,30 @@ function serverEvent(type: ServerEventName, fields: Fields): ServerEvent {
     case 'shutdown':
       return { type }
   }
+}
+
+/** Events of plugins that have led to what a handler of this one emits. */
+export function hopsOf({ fields }: Pick<Notice, 'fields'>): number {
+  return numberOf(fields, 'hops')
+}
+
+function emitted(name: string, fields: Fields): Emitted {
+  const { client } = fields
+  return {
+    payload: payloadOf(fields),
+    event: {
+      name,
+      plugin: textOf(fields, 'plugin'),
+      clientId: client === undefined ? null : numberOf(fields, 'client'),
+      user: textOf(fields, 'user'),
+      hops: hopsOf({ fields }),
+    },
+  }
+}
+
+function payloadOf({ json, bytes, text }: Fields): EventPayload {
+  if (json !== undefined) return JSON.parse(json.toString()) as EventPayload // encodePayload made it
+  return bytes ?? text?.toString()
 }
 
 /** As in INFO. */

@@ -1,6 +1,7 @@
 // The `ctx` of what a plugin does on its own: timers, events, setup and teardown.
 import type { Event } from '../bridge/messages.js'
 import type { KeyEventContext, NoticeContext, PluginContext, RawCall } from '../sdk/context.js'
+import type { EventPayload } from '../sdk/event-payload.js'
 import type { PluginRedis } from '../sdk/redis-types.js'
 import type { CallerAccess, PluginBase } from './call-context.js'
 
@@ -9,13 +10,19 @@ export class OwnContext implements PluginContext {
   readonly config: PluginContext['config']
 
   constructor(
-    base: PluginBase,
+    private readonly base: PluginBase,
     private readonly access: CallerAccess,
     readonly now: number,
     readonly signal: AbortSignal,
+    /** Events of plugins that have led to this. */
+    private readonly hops = 0,
   ) {
     this.log = base.log
     this.config = base.config
+  }
+
+  emit(event: string, payload?: EventPayload): void {
+    this.base.emitter.emit(this.base.name, event, payload, this.hops)
   }
 
   get redis(): PluginRedis {
@@ -34,8 +41,9 @@ export class OwnNoticeContext extends OwnContext implements NoticeContext {
     now: number,
     readonly dropped: number,
     signal: AbortSignal,
+    hops: number,
   ) {
-    super(base, access, now, signal)
+    super(base, access, now, signal, hops)
   }
 }
 

@@ -56,6 +56,12 @@ function noticeHooksOf({ noticeHooks }: PluginManifest, kind: NoticeHookKind): s
   return noticeHooks.filter((hook) => hook.kind === kind).map(({ name }) => name)
 }
 
+/** By hook: how many events were handled, failed and dropped, in the life of its worker. */
+function eventsOf(group: WorkerGroup, plugin: string): Record<string, Reply> {
+  const figures = Object.entries(group.eventFigures(plugin))
+  return Object.fromEntries(figures.map(([hook, counts]) => [hook, { ...counts }]))
+}
+
 function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
   for (const group of groups) {
     const status = group.statuses.find(({ plugin }) => plugin === name)
@@ -78,7 +84,9 @@ function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
       'key-hooks': [...manifest.keyHooks],
       'client-hooks': noticeHooksOf(manifest, 'clients'),
       'server-hooks': noticeHooksOf(manifest, 'server'),
+      'event-hooks': noticeHooksOf(manifest, 'plugins'),
       timers: [...manifest.timers],
+      events: eventsOf(group, name),
     }
   }
   const known = groups.flatMap((group) => group.statuses.map(({ plugin }) => plugin))

@@ -5,6 +5,7 @@ import type { LifecycleContext, TimerContext } from '../sdk/context.js'
 import { CallerAccess, type PluginBase } from './call-context.js'
 import { endsWithin } from './deadline.js'
 import { HostError, thrownText } from './errors.js'
+import type { EventFigures } from './event-queue.js'
 import { keyListener, noticeListener, type Listener, type ListenerBase } from './listener.js'
 import { OwnContext } from './own-context.js'
 import { Timers } from './timers.js'
@@ -35,11 +36,11 @@ export class PluginRuntime {
   private readonly timers: Timers
 
   constructor(options: PluginRuntimeOptions) {
-    const { name, log, config, calls, plugin, state } = options
+    const { name, log, config, calls, emitter, plugin, state } = options
     this.name = name
     this.version = options.version
     this.plugin = plugin
-    this.base = { name, log, config, calls }
+    this.base = { name, log, config, calls, emitter }
     this.access = this.accessTo(0)
     const own: ListenerBase = {
       base: this.base,
@@ -74,6 +75,11 @@ export class PluginRuntime {
       throw new HostError('FERRITE_PLUGIN_SETUP', `setup() failed: ${thrownText(thrown)}`, { cause: thrown })
     }
     if (!inTime) throw new HostError('FERRITE_PLUGIN_SETUP', `setup() had not ended after ${kSetupMs / 1000} s`)
+  }
+
+  /** By hook. */
+  get eventFigures(): Record<string, EventFigures> {
+    return Object.fromEntries(this.listeners.map(({ name, queue }) => [name, queue.figures]))
   }
 
   startTimers(): void {

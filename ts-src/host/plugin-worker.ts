@@ -4,7 +4,13 @@ import { thrownStack, thrownText } from './errors.js'
 import type { Beating, Heartbeat } from './heartbeat.js'
 import { plainLine, type LogSink } from './log-lines.js'
 import type { Logger } from './log.js'
-import { kLaneEndedExit, type FromWorker, type ToWorker, type WorkerStart } from './worker-messages.js'
+import {
+  kLaneEndedExit,
+  type FromWorker,
+  type PluginEventFigures,
+  type ToWorker,
+  type WorkerStart,
+} from './worker-messages.js'
 
 const kMiB = 1024 * 1024
 /** So often in a row a worker must be above its limit: memory that is garbage already counts until it is collected. */
@@ -45,6 +51,7 @@ export class PluginWorker implements Beating {
   private started = 0
   private aboveLimit = 0
   private lastMemory: WorkerMemory = { heapBytes: 0, externalBytes: 0 }
+  private lastEvents: PluginEventFigures = {}
   private readonly ended: Promise<void>
 
   constructor(private readonly options: PluginWorkerOptions) {
@@ -72,6 +79,11 @@ export class PluginWorker implements Beating {
     this.passOn(this.worker.stdout)
     this.passOn(this.worker.stderr)
     heartbeat.watch(this, limits.stuckMs)
+  }
+
+  /** What had become of events when it was last asked. */
+  get events(): PluginEventFigures {
+    return this.lastEvents
   }
 
   /** What the thread used when it was last asked. */
@@ -132,8 +144,9 @@ export class PluginWorker implements Beating {
     else log[level](JSON.parse(fields) as object, text === '' ? undefined : text)
   }
 
-  private onBeat(memory: WorkerMemory): void {
+  private onBeat(memory: Extract<FromWorker, { type: 'beat' }>): void {
     this.options.heartbeat.beat(this)
+    this.lastEvents = memory.events
     this.lastMemory = { heapBytes: memory.heapBytes, externalBytes: memory.externalBytes }
     const limit = this.options.limits.externalMb
     this.aboveLimit = memory.externalBytes > limit * kMiB ? this.aboveLimit + 1 : 0

@@ -95,6 +95,7 @@ export class Supervisor {
       log: this.log,
       config: {},
       calls: this.runtime.calls,
+      emitter: this.runtime.emitter,
       state: () => this.lane.state,
     })
     const problems = await this.runtime.attach(builtIn)

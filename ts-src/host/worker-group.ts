@@ -1,5 +1,6 @@
 // The plugins of one worker thread over all its lives: started, restarted after crashes, given up.
 import type { PluginState, PluginStatus } from '../bridge/messages.js'
+import type { EventFigures } from './event-queue.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { HostedPlugin, WorkerPlan } from './hosted-plugin.js'
 import type { LogSink } from './log-lines.js'
@@ -45,6 +46,11 @@ export class WorkerGroup {
   /** What the thread uses; missing while there is none. */
   get memory(): WorkerMemory | undefined {
     return this.worker?.memory
+  }
+
+  /** What became of a plugin's events, by hook, as of the last beat. */
+  eventFigures(plugin: string): Readonly<Record<string, EventFigures>> {
+    return this.worker?.events[plugin] ?? {}
   }
 
   get threadId(): number | undefined {

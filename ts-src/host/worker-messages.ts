@@ -1,5 +1,6 @@
 // What the supervisor and a worker thread say to each other.
 import type { CommandProblem } from '../bridge/messages.js'
+import type { EventFigures } from './event-queue.js'
 
 /** A plugin as its worker needs it. */
 export interface WorkerPlugin {
@@ -24,8 +25,17 @@ export type ToWorker =
   /** End the plugins and then the thread. When the server stops, the lane still brings the last events, and its end. */
   | { readonly type: 'stop'; readonly reason: string; readonly deadlineMs: number; readonly serverStops: boolean }
 
+/** By plugin, then by hook. */
+export type PluginEventFigures = Readonly<Record<string, Readonly<Record<string, EventFigures>>>>
+
 export type FromWorker =
-  | { readonly type: 'beat'; readonly heapBytes: number; readonly externalBytes: number; readonly inFlight: number }
+  | {
+      readonly type: 'beat'
+      readonly heapBytes: number
+      readonly externalBytes: number
+      readonly inFlight: number
+      readonly events: PluginEventFigures
+    }
   | { readonly type: 'log'; readonly line: string }
   /** An entry of a plugin's log; `fields` is JSON. */
   | {

@@ -68,6 +68,7 @@ class PluginThread {
         log,
         config: compiled.resolveConfig(plugin.config),
         calls: runtime.calls,
+        emitter: runtime.emitter,
         state: () => lane.state,
       })
       await runtimeOfPlugin.setup()
@@ -90,7 +91,8 @@ class PluginThread {
     else {
       const { heapUsed, external } = process.memoryUsage()
       const inFlight = this.runtime?.inFlight ?? 0
-      this.post({ type: 'beat', heapBytes: heapUsed, externalBytes: external, inFlight })
+      const events = Object.fromEntries(this.plugins.map((plugin) => [plugin.name, plugin.eventFigures]))
+      this.post({ type: 'beat', heapBytes: heapUsed, externalBytes: external, inFlight, events })
     }
   }
 

@@ -10,13 +10,14 @@ import { BeforeHook } from './before.js'
 import { checkFunction, checkGlobs, checkInteger, checkKeys, checkText, checkWord, fail } from './check.js'
 import { Command, extraFlags, type CommandOptions } from './command.js'
 import { compileBefore, type CompiledCommandHook } from './compile-before.js'
-import { compileNoticeHook, type CompiledNoticeHook } from './compile-notice-hook.js'
+import { compileEmittedHook, compileNoticeHook, type CompiledNoticeHook } from './compile-notice-hook.js'
 import { CompiledReads } from './compile-reads.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
 import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
 import { toMilliseconds } from './duration.js'
 import { KeyHook, TimerHook, type CronOptions } from './hooks.js'
 import type { ArgRecord } from './arg.js'
+import { EmittedHook } from './on.js'
 import { ClientHook } from './on-client.js'
 import { ServerHook } from './on-server.js'
 import type { ReadRecord } from './read.js'
@@ -289,10 +290,11 @@ function compileHooks(definition: PluginDefinition): CompiledHooks {
     const path = `hooks.${name}`
     if (hook instanceof BeforeHook) commandHooks.push(compileBefore(definition.name, name, path, hook))
     else if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
+    else if (hook instanceof EmittedHook) noticeHooks.push(compileEmittedHook(name, path, hook))
     else if (hook instanceof ClientHook || hook instanceof ServerHook)
       noticeHooks.push(compileNoticeHook(name, path, hook))
     else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
-    else fail(path, 'must be made by before(), onKey(), onClient(), onServer(), every() or cron()')
+    else fail(path, 'must be made by before(), onKey(), onClient(), onServer(), on(), every() or cron()')
   }
   return { commandHooks, keyHooks, noticeHooks, timers }
 }

@@ -1,6 +1,7 @@
 /** What handlers get as `ctx`. The host makes these objects; this file says what they promise. */
 
 import type { RespValue } from '../bridge/resp-value.js'
+import type { EventPayload } from './event-payload.js'
 import type { PluginCommit, PluginRedis } from './redis-types.js'
 import type { SettingValues } from './setting.js'
 
@@ -33,6 +34,15 @@ export interface ServerAccess {
 /** What every handler has. `redis` and `call` act as the plugin itself, unless the context says otherwise. */
 export interface PluginContext extends ServerAccess {
   readonly log: Logger
+  /**
+   * Tells the other plugins of this server that listen (`on`) of an event, at once: also when the handler fails
+   * afterwards, and again when it runs again (`retryOnChange`).
+   *
+   * @param event a letter, then at most 63 letters, digits, `.`, `_`, `:` and `-`
+   * @param payload a JSON value, a Buffer, or nothing; at most 1 MiB
+   * @throws TypeError, RangeError when it cannot be sent; PluginError `LOOP` when 8 events have led to it
+   */
+  emit(event: string, payload?: EventPayload): void
   /** The plugin's settings; `settings(…).of(ctx)` gives them their types. */
   readonly config: SettingValues
 }

@@ -3,6 +3,7 @@
 import type { BeforeHook } from './before.js'
 import type { KeyEventContext, TimerContext } from './context.js'
 import type { Duration } from './duration.js'
+import type { EmittedHook } from './on.js'
 import type { ClientHook } from './on-client.js'
 import type { ServerHook } from './on-server.js'
 
@@ -106,7 +107,7 @@ export class TimerHook {
 }
 
 /** What may stand in `hooks`. */
-export type Hook = BeforeHook | ClientHook | KeyHook | ServerHook | TimerHook
+export type Hook = BeforeHook | ClientHook | EmittedHook | KeyHook | ServerHook | TimerHook
 
 /**
  * Runs a handler when keys change, expire or are evicted.

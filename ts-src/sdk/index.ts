@@ -28,6 +28,8 @@ export {
   type TimerHandler,
   type TimerOptions,
 } from './hooks.js'
+export type { EventPayload, Json } from './event-payload.js'
+export { on, type EmittedEvent, type EmittedHookOptions } from './on.js'
 export { onClient, type ClientEvent, type ClientEventName, type ClientHookOptions } from './on-client.js'
 export {
   onServer,
