@@ -128,7 +128,7 @@ bool guard_enter(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv
     arguments_hold(&request->arguments, argv, argc);
     enter_queues(request, argv, argc);
     if (is_first(request)) {
-        if (!reads_perform(ctx, request, argv, argc, &request->reads, error)) {
+        if (!reads_first(ctx, request, argv, argc, error)) {
             guard_leave(request);
             return false;
         }
@@ -222,7 +222,7 @@ static bool read_as_user(RedisModuleCtx *ctx, Request *request, char *error) {
         return false;
     }
     if (user) call_as(ctx, user);
-    bool ok = reads_perform(ctx, request, request->arguments.values, request->arguments.count, &request->reads, error);
+    bool ok = reads_first(ctx, request, request->arguments.values, request->arguments.count, error);
     if (user) {
         call_as(ctx, NULL);
         RedisModule_FreeModuleUser(user);
@@ -243,7 +243,7 @@ bool guard_read(RedisModuleCtx *ctx, Request *request, char *error) {
     return true;
 }
 
-/* False when the request is not in the batch: it failed, or is woken to read itself. */
+/* False when the request is not in the batch: it failed, its lane has closed, or it is woken to read itself. */
 static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *previous) {
     if (request->has_reads) return true;
     if (!request->command->route) {
@@ -254,6 +254,7 @@ static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *
     if (previous && same_reads(previous, request)) {
         buffer_put(&request->reads, buffer_front(&previous->reads), buffer_length(&previous->reads));
     } else if (request->reads_itself || !read_as_user(ctx, request, error)) {
+        if (request->state != REQUEST_WAITING) return false;
         request->reads_itself = can_read_itself(request);
         if (request->reads_itself)
             wake_request(request);
@@ -263,6 +264,11 @@ static bool provide_reads(RedisModuleCtx *ctx, Request *request, const Request *
     }
     request->has_reads = true;
     return true;
+}
+
+/* While the next one's reads were made its lane may have closed, which has failed it. */
+static void send_waiting(Request *request, bool chained, Moment now) {
+    if (request && request->state == REQUEST_WAITING) invoke_guarded(request, chained, now);
 }
 
 static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
@@ -276,11 +282,11 @@ static void send_batch(RedisModuleCtx *ctx, GuardQueue *queue) {
         if (last && last->lane != request->lane) break; /* its command has moved: a batch is of one lane */
         if (!provide_reads(ctx, request, last)) continue;
         request->batch_stamp = stamp;
-        if (last) invoke_guarded(last, true, now);
+        send_waiting(last, true, now);
         last = request;
         size++;
     }
-    if (last) invoke_guarded(last, false, now);
+    send_waiting(last, false, now);
 }
 
 void guard_before_sleep(RedisModuleCtx *ctx) {

@@ -67,6 +67,13 @@ bool reads_perform(RedisModuleCtx *ctx, const Request *request, RedisModuleStrin
     return true;
 }
 
+bool reads_first(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
+    if (!reads_perform(ctx, request, argv, argc, &request->reads, error)) return false;
+    if (request->state == REQUEST_WAITING) return true;
+    snprintf(error, CALL_ERROR_SIZE, "%s", request->failure);
+    return false;
+}
+
 bool reads_refresh(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error) {
     buffer_free(&request->reads);
     return reads_perform(ctx, request, argv, argc, &request->reads, error);

@@ -9,7 +9,11 @@
 bool reads_perform(RedisModuleCtx *ctx, const Request *request, RedisModuleString **argv, int argc, Buffer *out,
                    char *error);
 
-/* The same into `request->reads`, in place of what is there. */
+/* Those of a request that waits to be asked, into its empty `reads`. False, too, if its lane has closed meanwhile: a
+ * read can find an expired key, and another module can answer that event with a plugin's command. */
+bool reads_first(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error);
+
+/* The same into `request->reads`, in place of what is there; its lane may close. */
 bool reads_refresh(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc, char *error);
 
 /* True when an answered, guarded request would read the same now, so that its result may be applied. */

@@ -62,7 +62,7 @@ static void give_up(RedisModuleCtx *ctx, Request *request, const char *error) {
 
 static void start_plain(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, int argc) {
     char error[CALL_ERROR_SIZE];
-    if (!reads_perform(ctx, request, argv, argc, &request->reads, error)) {
+    if (!reads_first(ctx, request, argv, argc, error)) {
         give_up(ctx, request, error);
         return;
     }

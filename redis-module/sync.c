@@ -122,7 +122,7 @@ void sync_run(RedisModuleCtx *ctx, Request *request, RedisModuleString **argv, i
     if (!command->route->sync) {
         snprintf(error, sizeof(error), "ERR '%s' cannot run inside MULTI, scripts or other modules", command->name);
         command_reply_error(ctx, command, error);
-    } else if (!sync_possible(request, error) || !reads_refresh(ctx, request, argv, argc, error) ||
+    } else if (!sync_possible(request, error) || !reads_first(ctx, request, argv, argc, error) ||
                !ask_and_wait(ctx, request, argv, argc, error)) {
         command_reply_error(ctx, command, error);
     } else {

@@ -48,6 +48,8 @@ void wake_keys_served(bool served) {
 void wake_request(Request *request) {
     if (request->sync) {
         request->answered = true;
+    } else if (!request->client) {
+        return; /* not blocked yet: who starts it looks at its state */
     } else if (request->by_key) {
         RedisModule_SelectDb(module_context, request->db);
         RedisModule_SignalKeyAsReady(module_context, request->wake_name);

@@ -8,6 +8,7 @@
  *     thread   in another thread under the global lock, in the context of the blocked client
  *     detached the same in a context without a client
  *     notify   in a callback of key events, when CALLING.RUN itself touches the key "calling:event"
+ *     later    the same, when somebody else touches it or finds it expired
  *
  * With `K` in the format the called command may block: then the reply comes when it has ended. Where this command
  * cannot block itself (MULTI, scripts) it replies "promise", and CALLING.SETTLED gives the rest.
@@ -168,6 +169,10 @@ static int Run_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int a
     Job *job = job_make(argv[2], argv + 3, argc - 3);
     if (strcmp(way, "now") == 0) return run_now(ctx, job);
     if (strcmp(way, "notify") == 0) return run_on_event(ctx, job);
+    if (strcmp(way, "later") == 0) {
+        notified = job;
+        return RedisModule_ReplyWithSimpleString(ctx, "later");
+    }
     if (!can_block(ctx)) {
         job_free(job);
         return RedisModule_ReplyWithError(ctx, "ERR it cannot wait here");
@@ -224,7 +229,8 @@ __attribute__((visibility("default"))) int RedisModule_OnLoad(RedisModuleCtx *ct
     if (RedisModule_CreateCommand(ctx, "calling.run", Run_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
         RedisModule_CreateCommand(ctx, "calling.abort", Abort_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
         RedisModule_CreateCommand(ctx, "calling.settled", Settled_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
-        RedisModule_SubscribeToKeyspaceEvents(ctx, REDISMODULE_NOTIFY_STRING, on_event) != REDISMODULE_OK) {
+        RedisModule_SubscribeToKeyspaceEvents(ctx, REDISMODULE_NOTIFY_STRING | REDISMODULE_NOTIFY_EXPIRED, on_event) !=
+            REDISMODULE_OK) {
         return REDISMODULE_ERR;
     }
     return REDISMODULE_OK;

@@ -1,5 +1,5 @@
 // A plugin that does what a plugin must not do.
-import { arg, command, definePlugin } from 'ferrite-plugins/sdk'
+import { arg, command, definePlugin, read } from 'ferrite-plugins/sdk'
 
 const kept: unknown[] = []
 
@@ -16,6 +16,24 @@ export default definePlugin({
   commands: {
     'HAVOC.PING': command({ summary: 'Answers', handler: () => 'pong' }),
     'HAVOC.WAIT': command({ summary: 'Never answers', handler: () => new Promise<string>(() => undefined) }),
+    'HAVOC.READ': command({
+      summary: 'Replies a declared read',
+      args: { key: arg.key('r') },
+      reads: (args) => ({ value: read.get(args.key) }),
+      handler: (ctx) => ctx.reads.value,
+    }),
+    'HAVOC.ADD': command({
+      summary: 'Guarded: adds; never answers if the key holds `wait`',
+      args: { key: arg.key('rw') },
+      reads: (args) => ({ value: read.get(args.key) }),
+      retryOnChange: 3,
+      handler(ctx, { key }) {
+        if (ctx.reads.value === 'wait') return new Promise<number>(() => undefined)
+        const value = Number(ctx.reads.value ?? 0) + 1
+        ctx.commit.set(key, value)
+        return value
+      },
+    }),
     'HAVOC.LOOP': command({
       summary: 'Never ends',
       handler: () => {
