@@ -83,16 +83,26 @@ static void append(Request *request, RedisModuleString *key) {
     queue->back = entry;
 }
 
-static void enter_queues(Request *request, RedisModuleString **argv, int argc) {
-    const RouteCommand *route = request->command->route;
-    request->entries = memory_alloc(sizeof(GuardEntry) * (size_t)argc * (size_t)route->read_count);
+/* How many keys the reads name, some of them more than once; each enters its queue unless `request` is NULL. */
+static size_t each_key(const RouteCommand *route, Request *request, RedisModuleString **argv, int argc) {
+    size_t count = 0;
     for (int i = 0; i < route->read_count; i++) {
         for (int w = 0; w < route->reads[i].count; w++) {
             const ReadWord *word = &route->reads[i].words[w];
             if (word->kind != READ_KEY && word->kind != READ_KEYS) continue;
-            for (int a = word->first; a <= read_word_last(word, argc) && a < argc; a++) append(request, argv[a]);
+            for (int a = word->first; a <= read_word_last(word, argc) && a < argc; a++, count++) {
+                if (request) append(request, argv[a]);
+            }
         }
     }
+    return count;
+}
+
+static void enter_queues(Request *request, RedisModuleString **argv, int argc) {
+    const RouteCommand *route = request->command->route;
+    size_t count = each_key(route, NULL, argv, argc);
+    if (count > 0) request->entries = memory_alloc(sizeof(GuardEntry) * count);
+    each_key(route, request, argv, argc);
 }
 
 static bool is_first(const Request *request) {

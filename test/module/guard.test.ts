@@ -317,19 +317,20 @@ shareServers(test, { plugins }, (it) => {
       if (runner === undefined || waiter === undefined || last === undefined || other === undefined) return t.fail()
       const ids = [await runner.client('ID'), await waiter.client('ID')]
       const gate = `unblock ${form}`
-      const replies = [runner, waiter].map((client, n) =>
-        client.call('SLOW.APPEND', 'k', `${String(n)}+`, gate).then(String, (err: unknown) => String(err)),
-      )
+      const append = (client: Redis, text: string): Promise<string> =>
+        client.call('SLOW.APPEND', 'k', text, gate).then(String, (err: unknown) => String(err))
+      const first = append(runner, 'first')
       await until(async () => (await other.call('SLOW.WAITING', gate)) === 1)
+      const second = append(waiter, 'second')
       await until(async () => (await figure(other, 'inflight')) === 2)
-      const final = last.call('SLOW.APPEND', 'k', 'last', gate)
+      const final = append(last, 'last')
       await until(async () => (await figure(other, 'inflight')) === 3)
       t.is(await other.call('CLIENT', 'UNBLOCK', String(ids[1]), form), 1)
-      t.regex(await (replies[1] ?? ''), /^ReplyError: UNBLOCKED /)
+      t.regex(await second, /^ReplyError: UNBLOCKED /)
       t.is(await figure(other, 'inflight'), 2)
       t.is(await other.call('SLOW.WAITING', gate), 1, 'who was first still runs')
       t.is(await other.call('CLIENT', 'UNBLOCK', String(ids[0]), form), 1)
-      t.regex(await (replies[0] ?? ''), /^ReplyError: UNBLOCKED /)
+      t.regex(await first, /^ReplyError: UNBLOCKED /)
       t.is(await final, 'last')
       t.is(await other.get('k'), 'last')
       t.deepEqual([await runner.ping(), await waiter.ping()], ['PONG', 'PONG'])
