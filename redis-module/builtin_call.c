@@ -38,7 +38,7 @@ static bool caller_may_run(RedisModuleCtx *ctx, const Command *command, RedisMod
 /* Hooks see what the server calls by its name: not what stands behind FERRITE.CALL. */
 static bool has_hooks(RedisModuleString **argv, int argc) {
     const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
-    return facts && facts->hook_count > 0;
+    return facts && facts_hooked(facts);
 }
 
 int Call_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {

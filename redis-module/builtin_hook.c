@@ -6,6 +6,7 @@
 #include "command.h"
 #include "hooks.h"
 #include "plugins.h"
+#include "wrapper.h"
 
 enum { NAME_PREFIX = 5 }; /* "hook " */
 
@@ -36,8 +37,12 @@ static void reply_words(RedisModuleCtx *ctx, const char *name, const RouteWords 
     for (int i = 0; i < words->count; i++) RedisModule_ReplyWithCString(ctx, words->values[i]);
 }
 
+static const char *const kinds[] = {"before", "after", "after-wait"};
+
 static const char *state_of(const Command *hook) {
     if (hooks_problem()) return hooks_problem();
+    if (hook->hook->kind != HOOK_BEFORE && !wrapper_any())
+        return "after hooks need io-threads 1 in a cluster of Valkey and on Redis 8.2 or newer";
     if (hook->lane) return "up";
     return hook->down_reason ? hook->down_reason : plugins_down_reason();
 }
@@ -48,7 +53,7 @@ static int reply_list(RedisModuleCtx *ctx) {
         if (!hook->hook) continue;
         RedisModule_ReplyWithMap(ctx, 7);
         reply_text(ctx, "name", public_name(hook));
-        reply_text(ctx, "kind", "before");
+        reply_text(ctx, "kind", kinds[hook->hook->kind]);
         reply_text(ctx, "state", state_of(hook));
         reply_number(ctx, "asked", hook->calls);
         reply_number(ctx, "denied", hook->refused);
@@ -64,7 +69,7 @@ static int reply_info(RedisModuleCtx *ctx, const Command *hook) {
     RedisModule_ReplyWithMap(ctx, 21);
     reply_text(ctx, "name", public_name(hook));
     reply_text(ctx, "plugin", route->command.plugin);
-    reply_text(ctx, "kind", "before");
+    reply_text(ctx, "kind", kinds[route->kind]);
     reply_text(ctx, "state", state_of(hook));
     reply_words(ctx, "commands", &route->commands);
     reply_words(ctx, "keys", &route->keys);

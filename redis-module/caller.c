@@ -53,24 +53,33 @@ static bool asking_crashes(RedisModuleCtx *ctx) {
     return strcmp(server_product, "valkey") == 0 && atoi(server_version) >= 9 && others_are_loaded(ctx);
 }
 
-/* CLIENT LIST finds connections only. */
-static bool is_listed_as_tracking(RedisModuleCtx *ctx, uint64_t id) {
+/* Whether the character stands in a field of the client's line of CLIENT LIST, which has connections only. `field` as
+ * in " flags=". */
+static bool is_listed_with(RedisModuleCtx *ctx, uint64_t id, const char *field, char character) {
     char number[24];
     snprintf(number, sizeof(number), "%" PRIu64, id);
     RedisModuleCallReply *reply = RedisModule_Call(ctx, "CLIENT", "ccc", "LIST", "ID", number);
     size_t length = 0;
     const char *text = reply ? RedisModule_CallReplyStringPtr(reply, &length) : NULL;
-    const char *flags = text ? memmem(text, length, " flags=", 7) : NULL;
-    const char *end = flags ? memchr(flags + 1, ' ', length - (size_t)(flags + 1 - text)) : NULL;
-    bool tracking = end && memchr(flags + 7, 't', (size_t)(end - flags - 7));
+    const char *value = text ? memmem(text, length, field, strlen(field)) : NULL;
+    bool found = false;
+    for (value = value ? value + strlen(field) : NULL; value && value < text + length && *value != ' '; value++) {
+        if (*value == character) found = true;
+    }
     if (reply) RedisModule_FreeCallReply(reply);
-    return tracking;
+    return found;
 }
 
 bool caller_is_tracking(RedisModuleCtx *ctx) {
     uint64_t id = RedisModule_GetClientId(ctx);
-    if (asking_crashes(ctx)) return is_listed_as_tracking(ctx, id);
+    if (asking_crashes(ctx)) return is_listed_with(ctx, id, " flags=", 't');
     RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
     return RedisModule_GetClientInfoById(&info, id) == REDISMODULE_OK &&
            (info.flags & REDISMODULE_CLIENTINFO_FLAG_TRACKING);
+}
+
+/* ===== Protocol ===== */
+
+bool caller_speaks_resp3(uint64_t client_id) {
+    return is_listed_with(module_context, client_id, " resp=", '3');
 }

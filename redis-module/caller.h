@@ -5,14 +5,26 @@
 #define FERRITE_CALLER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "server.h"
+
+typedef struct CommandCaller {
+    uint64_t client_id;
+    RedisModuleString *user; /* NULL: not known */
+    int db;
+    uint8_t resp; /* 2 or 3 */
+    uint8_t invoke_flags;
+} CommandCaller;
 
 /* The user's name, the caller's to free; NULL for root: a module's call, or a script in one. */
 RedisModuleString *caller_user(RedisModuleCtx *ctx);
 
 /* True when the client uses client tracking. */
 bool caller_is_tracking(RedisModuleCtx *ctx);
+
+/* True when the client of this id has a connection and speaks RESP3. */
+bool caller_speaks_resp3(uint64_t client_id);
 
 /* To be called when a module was loaded or has gone. */
 void caller_modules_changed(void);

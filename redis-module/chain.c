@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "after.h"
 #include "blocked.h"
-#include "caller.h"
 #include "capacity.h"
 #include "cluster.h"
 #include "deadline.h"
 #include "facts.h"
+#include "filter.h"
 #include "invoke.h"
 #include "memory.h"
 #include "module.h"
@@ -22,12 +23,22 @@
 
 /* ===== Making ===== */
 
-static Request *make(Command **hooks, int count, RedisModuleString **argv, int argc) {
+/* Holds references to the user and to argv. */
+static Request *make(HookPhase phase, HookList hooks, const CommandCaller *caller, RedisModuleString **argv, int argc) {
     Request *request = request_take();
-    request->chain = memory_zalloc(sizeof(Chain) + sizeof(Command *) * (size_t)count);
-    request->chain->count = count;
-    for (int i = 0; i < count; i++) request->chain->hooks[i] = hooks[i];
+    Chain *chain = request->chain = memory_zalloc(sizeof(Chain) + sizeof(Command *) * (size_t)hooks.count);
+    chain->phase = phase;
+    for (int i = 0; i < hooks.count; i++) {
+        if (phase == PHASE_BEFORE || hooks.hooks[i]->hook->kind == HOOK_AFTER_WAIT)
+            chain->hooks[chain->count++] = hooks.hooks[i];
+    }
     arguments_hold(&request->arguments, argv, argc);
+    request->client_id = caller->client_id;
+    request->user = caller->user;
+    if (caller->user) RedisModule_RetainString(NULL, caller->user);
+    request->db = caller->db;
+    request->resp = caller->resp;
+    request->invoke_flags = caller->invoke_flags;
     return request;
 }
 
@@ -42,7 +53,9 @@ static bool goes_on_without(Request *request, Command *hook, const char *code_an
         return true;
     }
     char text[CALL_ERROR_SIZE * 2];
-    snprintf(text, sizeof(text), "%s; the command was not run", code_and_text);
+    bool has_run = request->chain->phase == PHASE_AFTER;
+    snprintf(text, sizeof(text), "%s; the command was %s", code_and_text,
+             has_run ? "run, its reply is withheld" : "not run");
     request->failure = memory_copy_string(text, strlen(text));
     request->chain->end = CHAIN_ANSWERS;
     return false;
@@ -56,7 +69,7 @@ static bool can_be_asked(const Request *request, Command *hook, char *error) {
                  hook->down_reason ? hook->down_reason : plugins_down_reason());
         return false;
     }
-    size_t size = invoke_size(arguments->values, arguments->count);
+    size_t size = invoke_size(arguments->values, arguments->count) + buffer_length(&request->reads);
     if (size > FRAME_PAYLOAD_MAX) return invoke_too_long(hook, error);
     if (lane_has_room(hook->lane, size) && !capacity_reached(hook->lane)) return true;
     hook->overloaded++;
@@ -148,6 +161,14 @@ static bool rewrite(Request *request, char *error) {
     return false;
 }
 
+/* The next hook hears of the new reply. */
+static void replace_reply(Request *request) {
+    Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
+    CommandOutcome outcome = {.reply = reader_string(&reader), .duration = request->chain->duration};
+    buffer_empty(&request->reads, KEPT_BY_REQUEST);
+    after_put(&request->reads, &outcome);
+}
+
 static void failure_text(const Request *request, char error[CALL_ERROR_SIZE]) {
     Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
     Slice value = reader_string(&reader);
@@ -168,6 +189,10 @@ static bool take_verdict(Request *request) {
         snprintf(error, sizeof(error), "ERR %s gave a commit or assumed reads, which are not for hooks", hook->name);
         return goes_on_without(request, hook, error);
     }
+    if (chain->phase == PHASE_AFTER && (request->outcome == OUTCOME_REWRITE || request->outcome == OUTCOME_REFUSED)) {
+        snprintf(error, sizeof(error), "ERR %s gave a verdict that is for before hooks", hook->name);
+        return goes_on_without(request, hook, error);
+    }
     switch (request->outcome) {
         case OUTCOME_CONTINUE:
             break;
@@ -179,6 +204,10 @@ static bool take_verdict(Request *request) {
             chain->end = CHAIN_ANSWERS;
             return false;
         case OUTCOME_DONE:
+            if (chain->phase == PHASE_AFTER) {
+                replace_reply(request);
+                break;
+            }
             chain->end = CHAIN_ANSWERS;
             return false;
         default:
@@ -203,7 +232,8 @@ static void go_on(Request *request) {
         deadline_watch(request);
         return;
     }
-    if (request->chain->end == CHAIN_RUNS && RedisModule_AvoidReplicaTraffic() && may_write(&request->arguments))
+    bool runs = request->chain->phase == PHASE_BEFORE && request->chain->end == CHAIN_RUNS;
+    if (runs && RedisModule_AvoidReplicaTraffic() && may_write(&request->arguments))
         pause_hold(request);
     else
         wake_request(request);
@@ -222,45 +252,6 @@ void chain_failed(Request *request, const char *code_and_text) {
         go_on(request);
     else
         wake_request(request);
-}
-
-/* ===== The end ===== */
-
-/* As the client would have had it: as its user, in its protocol, with what the server checks before it runs a command
- * (S, M), since time has passed. */
-static void run(RedisModuleCtx *ctx, const Arguments *arguments) {
-    char error[CALL_ERROR_SIZE];
-    if (RedisModule_AvoidReplicaTraffic() && may_write(arguments)) {
-        RedisModule_ReplyWithError(ctx, "TRYAGAIN the server is paused or failing over");
-        return;
-    }
-    const char *name = RedisModule_StringPtrLen(arguments->values[0], NULL);
-    errno = 0;
-    RedisModuleCallReply *reply =
-        RedisModule_Call(ctx, name, "v!0CEMS", arguments->values + 1, (size_t)arguments->count - 1);
-    if (!reply) {
-        snprintf(error, sizeof(error), "ERR '%.64s' was not run: %s", name, strerror(errno));
-        RedisModule_ReplyWithError(ctx, error);
-        return;
-    }
-    if (errno == EPERM && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR &&
-        cluster_redirect(ctx, arguments, error))
-        RedisModule_ReplyWithError(ctx, error);
-    else
-        RedisModule_ReplyWithCallReply(ctx, reply);
-    RedisModule_FreeCallReply(reply);
-}
-
-void chain_finish(RedisModuleCtx *ctx, Request *request) {
-    if (request->failure) {
-        RedisModule_ReplyWithError(ctx, request->failure);
-    } else if (request->chain->end == CHAIN_ANSWERS) {
-        Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
-        Slice value = reader_string(&reader);
-        reply_value(ctx, value.bytes, value.length, NULL);
-    } else {
-        run(ctx, &request->arguments);
-    }
 }
 
 /* ===== While the main thread waits ===== */
@@ -283,16 +274,17 @@ static bool deny(Request *request, Command *hook) {
     return false;
 }
 
-static void ask_all_now(RedisModuleCtx *ctx, Request *request) {
+/* `by_choice`: the client could have been blocked. */
+static void ask_all_now(RedisModuleCtx *ctx, Request *request, bool by_choice) {
     Chain *chain = request->chain;
     bool goes_on = true;
     while (goes_on && chain->at < chain->count) {
         char error[CALL_ERROR_SIZE];
         Command *hook = chain->hooks[chain->at];
         HookTransaction transaction = hook->hook ? hook->hook->transaction : HOOK_ALLOW;
-        if (transaction == HOOK_ALLOW)
+        if (transaction == HOOK_ALLOW && !by_choice)
             chain->at++;
-        else if (transaction == HOOK_DENY)
+        else if (transaction == HOOK_DENY && !by_choice)
             goes_on = deny(request, hook);
         else
             goes_on =
@@ -300,42 +292,188 @@ static void ask_all_now(RedisModuleCtx *ctx, Request *request) {
     }
 }
 
-Request *chain_ask_now(Command **hooks, int count, const HookSubject *subject, const ChainCaller *caller) {
-    Request *request = make(hooks, count, subject->argv, subject->argc);
-    request->client_id = caller->client_id;
-    request->user = caller->user;
-    if (caller->user) RedisModule_RetainString(NULL, caller->user);
-    request->db = caller->db;
-    request->resp = (uint8_t)caller->resp;
-    request->invoke_flags = caller->invoke_flags;
-    ask_all_now(NULL, request);
+Request *chain_ask_now(HookList hooks, const HookSubject *subject, const CommandCaller *caller) {
+    Request *request = make(PHASE_BEFORE, hooks, caller, subject->argv, subject->argc);
+    ask_all_now(NULL, request, false);
     return request;
+}
+
+/* ===== The command ===== */
+
+/* As the client would have had it: as its user, in its protocol, with what the server checks before it runs a command
+ * (S, M), since time has passed. NULL with an error, "CODE text", when it was not run. */
+static RedisModuleCallReply *call(RedisModuleCtx *ctx, const Arguments *arguments, char *error) {
+    if (RedisModule_AvoidReplicaTraffic() && may_write(arguments)) {
+        snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN the server is paused or failing over");
+        return NULL;
+    }
+    const char *name = RedisModule_StringPtrLen(arguments->values[0], NULL);
+    errno = 0;
+    RedisModuleCallReply *reply =
+        RedisModule_Call(ctx, name, "v!0CEMS", arguments->values + 1, (size_t)arguments->count - 1);
+    if (!reply) {
+        snprintf(error, CALL_ERROR_SIZE, "ERR '%.64s' was not run: %s", name, strerror(errno));
+        return NULL;
+    }
+    if (errno == EPERM && RedisModule_CallReplyType(reply) == REDISMODULE_REPLY_ERROR &&
+        cluster_redirect(ctx, arguments, error)) {
+        RedisModule_FreeCallReply(reply);
+        return NULL;
+    }
+    return reply;
+}
+
+static void reply_after_waiting(RedisModuleCtx *ctx, const Request *request) {
+    Reader reader = reader_of(buffer_front(&request->reads), buffer_length(&request->reads));
+    reader_u32(&reader);
+    Slice value = reader_string(&reader);
+    reply_value(ctx, value.bytes, value.length, NULL);
+}
+
+enum { FEW_HOOKS = 16 };
+
+/* How a command is run. */
+typedef enum RunMode {
+    RUN_AT_ONCE,  /* no before hook was asked: the client can be blocked */
+    RUN_IN_REPLY, /* the client has been blocked, and cannot be once more */
+    RUN_IN_PLACE  /* the client cannot be blocked */
+} RunMode;
+
+/* The hooks that are waited for. False when there are none: the server's own reply is to be given. */
+static bool wait_for(RedisModuleCtx *ctx, HookList hooks, const Arguments *arguments, const CommandCaller *caller,
+                     const CommandOutcome *outcome, RunMode mode) {
+    if (after_waiting(hooks) == 0) return false;
+    if (!resp_is_value(outcome->reply.bytes, outcome->reply.length, 0)) {
+        RedisModule_ReplyWithError(ctx,
+                                   "ERR hooks cannot be given a reply that is nested so deep; the command was run, "
+                                   "its reply is withheld");
+        return true;
+    }
+    Request *request = make(PHASE_AFTER, hooks, caller, arguments->values, arguments->count);
+    request->chain->duration = outcome->duration;
+    after_put(&request->reads, outcome);
+    if (mode == RUN_AT_ONCE && ask_next(request)) {
+        blocked_start(ctx, request);
+        return true;
+    }
+    if (mode != RUN_AT_ONCE) ask_all_now(ctx, request, mode == RUN_IN_REPLY);
+    chain_finish(ctx, request);
+    request_release(request);
+    return true;
+}
+
+static HookList after_hooks(const Arguments *arguments, const CommandCaller *caller) {
+    const Facts *facts = facts_of_arguments(arguments);
+    if (!facts || facts->hooks[PHASE_AFTER].count == 0) return (HookList){0};
+    HookSubject subject = {.argv = arguments->values,
+                           .argc = arguments->count,
+                           .user = caller->user ? RedisModule_StringPtrLen(caller->user, NULL) : "",
+                           .db = caller->db,
+                           .sampled = true};
+    return hooks_match(facts, PHASE_AFTER, &subject);
+}
+
+/* A list of one's own: the server's commands run other commands, for which hooks are looked for. */
+static HookList keep_hooks(const HookList *hooks, Command **few, int room) {
+    HookList kept = {.hooks = few, .count = hooks->count};
+    if (hooks->count > room) kept.hooks = memory_alloc(sizeof(Command *) * (size_t)hooks->count);
+    memcpy(kept.hooks, hooks->hooks, sizeof(Command *) * (size_t)hooks->count);
+    return kept;
+}
+
+/* Runs it, tells its after hooks, and replies. `after`: NULL: not looked for yet. */
+static void run(RedisModuleCtx *ctx, const Arguments *arguments, const CommandCaller *caller, const HookList *after,
+                RunMode mode) {
+    char error[CALL_ERROR_SIZE];
+    Command *few[FEW_HOOKS];
+    HookList looked_for = after ? *after : after_hooks(arguments, caller);
+    HookList hooks = keep_hooks(&looked_for, few, FEW_HOOKS);
+    uint64_t started_at = hooks.count > 0 ? clock_microseconds() : 0;
+    RedisModuleCallReply *reply = call(ctx, arguments, error);
+    bool replied = false;
+    if (reply && hooks.count > 0) {
+        CommandOutcome outcome = {.duration = clock_microseconds() - started_at};
+        outcome.reply.bytes = (const uint8_t *)RedisModule_CallReplyProto(reply, &outcome.reply.length);
+        after_tell(hooks, arguments, caller, &outcome);
+        replied = wait_for(ctx, hooks, arguments, caller, &outcome, mode);
+    }
+    if (!reply)
+        RedisModule_ReplyWithError(ctx, error);
+    else if (!replied)
+        RedisModule_ReplyWithCallReply(ctx, reply);
+    if (reply) RedisModule_FreeCallReply(reply);
+    if (hooks.hooks != few) memory_free(hooks.hooks);
+}
+
+/* ===== The end ===== */
+
+static void finish(RedisModuleCtx *ctx, Request *request, RunMode mode) {
+    if (request->failure) {
+        RedisModule_ReplyWithError(ctx, request->failure);
+    } else if (request->chain->phase == PHASE_AFTER) {
+        reply_after_waiting(ctx, request);
+    } else if (request->chain->end == CHAIN_ANSWERS) {
+        Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
+        Slice value = reader_string(&reader);
+        reply_value(ctx, value.bytes, value.length, NULL);
+    } else {
+        CommandCaller caller = request_caller(request);
+        run(ctx, &request->arguments, &caller, NULL, mode);
+    }
+}
+
+void chain_finish(RedisModuleCtx *ctx, Request *request) {
+    finish(ctx, request, RUN_IN_REPLY);
 }
 
 /* ===== The beginning ===== */
 
-void chain_start(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
-    RedisModuleString *user = caller_user(ctx);
-    HookSubject subject = {.argv = argv,
-                           .argc = argc,
-                           .user = user ? RedisModule_StringPtrLen(user, NULL) : "",
-                           .db = RedisModule_GetSelectedDb(ctx)};
-    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
-    int count = 0;
-    Command **hooks = facts ? hooks_match(facts, &subject, &count) : NULL;
-    Request *request = make(hooks, count, argv, argc);
-    request->client_id = RedisModule_GetClientId(ctx);
-    request->user = user;
-    request->db = subject.db;
-    int flags = RedisModule_GetContextFlags(ctx);
-    request->resp = flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2;
-    bool no_blocking =
-        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
-    if (!no_blocking && ask_next(request)) {
+/* What the filter has found out, or the same once more: what was queued runs later, and rights or hooks can have
+ * changed. */
+static Found find(RedisModuleCtx *ctx, const RedisModuleString *word, const Arguments *arguments, bool asks) {
+    Found found;
+    if (asks && filter_take_found(word, &found)) return found;
+    found = (Found){.user = caller_user(ctx), .db = RedisModule_GetSelectedDb(ctx)};
+    const Facts *facts = facts_of_arguments(arguments);
+    HookSubject subject = {.argv = arguments->values,
+                           .argc = arguments->count,
+                           .user = found.user ? RedisModule_StringPtrLen(found.user, NULL) : "",
+                           .db = found.db,
+                           .sampled = true};
+    for (HookPhase phase = asks ? PHASE_BEFORE : PHASE_AFTER; facts && phase < HOOK_PHASES; phase++) {
+        found.hooks[phase] = hooks_match(facts, phase, &subject);
+    }
+    return found;
+}
+
+static void start(RedisModuleCtx *ctx, const Found *found, const CommandCaller *caller, const Arguments *arguments,
+                  RunMode mode) {
+    if (found->hooks[PHASE_BEFORE].count == 0) {
+        run(ctx, arguments, caller, &found->hooks[PHASE_AFTER], mode);
+        return;
+    }
+    Request *request = make(PHASE_BEFORE, found->hooks[PHASE_BEFORE], caller, arguments->values, arguments->count);
+    if (mode == RUN_AT_ONCE && ask_next(request)) {
         blocked_start(ctx, request);
         return;
     }
-    if (no_blocking) ask_all_now(ctx, request); /* another module's call, whose client the filter took for somebody's */
-    chain_finish(ctx, request);
+    /* In place: another module's call, whose client the filter took for somebody's. */
+    if (mode == RUN_IN_PLACE) ask_all_now(ctx, request, false);
+    finish(ctx, request, mode);
     request_release(request);
+}
+
+void chain_start(RedisModuleCtx *ctx, const RedisModuleString *word, const Arguments *arguments, bool asks) {
+    Found found = find(ctx, word, arguments, asks);
+    int flags = RedisModule_GetContextFlags(ctx);
+    CommandCaller caller = {.client_id = RedisModule_GetClientId(ctx),
+                            .user = found.user,
+                            .db = found.db,
+                            .resp = flags & REDISMODULE_CTX_FLAGS_RESP3 ? 3 : 2};
+    if (flags & REDISMODULE_CTX_FLAGS_MULTI) caller.invoke_flags |= INVOKE_MULTI;
+    if (flags & REDISMODULE_CTX_FLAGS_LUA) caller.invoke_flags |= INVOKE_SCRIPT;
+    bool no_blocking =
+        flags & (REDISMODULE_CTX_FLAGS_DENY_BLOCKING | REDISMODULE_CTX_FLAGS_MULTI | REDISMODULE_CTX_FLAGS_LUA);
+    start(ctx, &found, &caller, arguments, asks && !no_blocking ? RUN_AT_ONCE : RUN_IN_PLACE);
+    if (found.user) RedisModule_FreeString(NULL, found.user);
 }

@@ -24,6 +24,7 @@ typedef struct Command {
 
     Histogram latency; /* us, from the client's command to the reply */
     uint64_t calls, refused, failed, timeouts, conflicts, again, sync_calls, overloaded;
+    uint64_t untold; /* of an after hook: commands that it was not told of since it was told of one */
 } Command;
 
 extern Command *command_list;

@@ -63,6 +63,10 @@ Facts *facts_list(int *how_many) {
     return list;
 }
 
+bool facts_hooked(const Facts *facts) {
+    return facts->hooks[PHASE_BEFORE].count + facts->hooks[PHASE_AFTER].count > 0;
+}
+
 bool facts_arity_fits(const Facts *facts, int argc) {
     return facts->arity > 0 ? argc == facts->arity : argc >= -facts->arity;
 }
@@ -73,21 +77,14 @@ static uint32_t flag_of(const char *text, size_t length) {
     static const struct {
         const char *name;
         uint32_t flag;
-    } known[] = {{"write", FACT_WRITE},
-                 {"readonly", FACT_READONLY},
-                 {"denyoom", FACT_DENY_OOM},
-                 {"noscript", FACT_NO_SCRIPT},
-                 {"loading", FACT_LOADING},
-                 {"stale", FACT_STALE},
-                 {"fast", FACT_FAST},
-                 {"may_replicate", FACT_MAY_REPLICATE},
-                 {"pubsub", FACT_PUBSUB},
-                 {"allow_busy", FACT_ALLOW_BUSY},
-                 {"blocking", FACT_BLOCKING},
-                 {"admin", FACT_ADMIN},
-                 {"no_auth", FACT_NO_AUTH},
-                 {"movablekeys", FACT_MOVABLE_KEYS},
-                 {"no_mandatory_keys", FACT_NO_MANDATORY_KEYS}};
+    } known[] = {{"write", FACT_WRITE},       {"readonly", FACT_READONLY},
+                 {"denyoom", FACT_DENY_OOM},  {"noscript", FACT_NO_SCRIPT},
+                 {"loading", FACT_LOADING},   {"stale", FACT_STALE},
+                 {"fast", FACT_FAST},         {"may_replicate", FACT_MAY_REPLICATE},
+                 {"pubsub", FACT_PUBSUB},     {"allow_busy", FACT_ALLOW_BUSY},
+                 {"blocking", FACT_BLOCKING}, {"admin", FACT_ADMIN},
+                 {"no_auth", FACT_NO_AUTH},   {"movablekeys", FACT_MOVABLE_KEYS},
+                 {"module", FACT_MODULE},     {"no_mandatory_keys", FACT_NO_MANDATORY_KEYS}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i].name) == length && memcmp(known[i].name, text, length) == 0) return known[i].flag;
     }
@@ -112,6 +109,14 @@ static uint32_t read_flags(RedisModuleCallReply *flags) {
         if (text) bits |= flag_of(text, length);
     }
     return bits;
+}
+
+static uint32_t runs_others(const char *name) {
+    static const char *const names[] = {"eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro", "exec"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) return FACT_RUNS_OTHERS;
+    }
+    return 0;
 }
 
 static char *read_categories(RedisModuleCallReply *categories) {
@@ -151,11 +156,13 @@ static void read_command(RedisModuleCallReply *info) {
     }
     RedisModuleCallReply *subcommands = RedisModule_CallReplyArrayElement(info, 9);
     size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
+    char *lower = lower_copy(name, length);
     list[count++] = (Facts){
-        .name = lower_copy(name, length),
+        .name = lower,
         .name_length = length,
         .categories = read_categories(RedisModule_CallReplyArrayElement(info, 6)),
-        .flags = read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0),
+        .flags =
+            read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0) | runs_others(lower),
         .arity = number_at(info, 1),
         .first_key = number_at(info, 3),
         .last_key = number_at(info, 4),
@@ -203,7 +210,7 @@ void facts_free(void) {
     for (int i = 0; i < count; i++) {
         memory_free(list[i].name);
         memory_free(list[i].categories);
-        memory_free(list[i].hooks);
+        for (int phase = 0; phase < HOOK_PHASES; phase++) memory_free(list[i].hooks[phase].hooks);
     }
     memory_free(list);
     memory_free(table);

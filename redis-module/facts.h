@@ -27,7 +27,17 @@ enum {
     FACT_MOVABLE_KEYS = 8192,
     FACT_CONTAINER = 16384, /* has subcommands */
     FACT_NO_MANDATORY_KEYS = 32768,
+    FACT_MODULE = 65536,       /* a module's */
+    FACT_RUNS_OTHERS = 131072, /* scripts, EXEC */
 };
+
+/* When hooks are asked. */
+typedef enum HookPhase { PHASE_BEFORE, PHASE_AFTER, HOOK_PHASES } HookPhase;
+
+typedef struct HookList {
+    struct Command **hooks; /* in their order */
+    int count;
+} HookList;
 
 typedef struct Facts {
     char *name;       /* lower case, "config|get" */
@@ -37,9 +47,8 @@ typedef struct Facts {
     int first_key, last_key, key_step; /* as in COMMAND INFO; first_key 0: none */
     int wrapper;                       /* its class, wrapper.h; -1: none */
     bool can_replace;                  /* a module may run it in place of another */
-    struct Command **hooks;            /* that name it, in the order in which they are asked: hooks.h */
-    int hook_count;
-    bool hooks_below; /* it has hooks, or one of its subcommands has */
+    HookList hooks[HOOK_PHASES];       /* that name it: hooks.h */
+    bool hooks_below;                  /* it has hooks, or one of its subcommands has */
     size_t name_length;
 } Facts;
 
@@ -52,6 +61,9 @@ Facts *facts_of(const RedisModuleString *name, const RedisModuleString *second);
 
 /* All of them. */
 Facts *facts_list(int *count);
+
+/* True when it has hooks of any phase. */
+bool facts_hooked(const Facts *facts);
 
 /* False when the server would refuse so many words. */
 bool facts_arity_fits(const Facts *facts, int argc);

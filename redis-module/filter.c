@@ -2,8 +2,10 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "chain.h"
 #include "facts.h"
 #include "hooks.h"
@@ -28,19 +30,23 @@ typedef struct Seen {
     bool in_multi;
     bool logged_in; /* known for certain */
     bool can_block;
+    bool can_be_told;        /* its wrapper may run where the client cannot be blocked */
     RedisModuleString *user; /* NULL: not known */
-    int db, resp;
+    int db;
+    uint8_t resp;
 
     RedisModuleString *few[FEW_WORDS];
 } Seen;
 
 /* ===== Who ===== */
 
-/* Scripts have a client of their own, which nothing is known of: they act for the client whose command came last. */
-static struct {
-    uint64_t id;
-    int db;
-} last_client;
+/* Scripts have a client of their own, which nothing is known of. They act for the one that has sent EVAL, FCALL or the
+ * EXEC behind it. */
+static uint64_t script_caller;
+
+/* Since the last script or transaction began. What another module's command calls looks as if the script had called it,
+ * but must not run in a wrapper, which replicates what the module may not want to be replicated. */
+static bool module_command_ran;
 
 /* Whether everybody is logged in as `default`. It is looked at once a loop: who came while it was so is logged in, and
  * nobody who came later is read in the same loop. */
@@ -88,8 +94,8 @@ static bool learn_client(Seen *seen, const RedisModuleClientInfoV1 *info) {
     seen->in_multi = info->flags & REDISMODULE_CLIENTINFO_FLAG_MULTI;
     seen->logged_in = (info->flags & in_place) || !is_default(seen->user) || default_is_for_all();
     seen->can_block = !(info->flags & in_place) && seen->facts->wrapper >= 0;
-    last_client.id = seen->client_id;
-    last_client.db = info->db;
+    /* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name the wrapper. */
+    seen->can_be_told = !(info->flags & REDISMODULE_CLIENTINFO_FLAG_PUBSUB) || caller_speaks_resp3(seen->client_id);
     return true;
 }
 
@@ -100,9 +106,11 @@ static bool learn(Seen *seen) {
     if (RedisModule_GetClientInfoById(&info, seen->client_id) == REDISMODULE_OK) return learn_client(seen, &info);
     seen->logged_in = true;
     if (!(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)) return true;
-    seen->client_id = last_client.id;
-    seen->db = last_client.db;
-    seen->user = RedisModule_GetClientUserNameById(module_context, last_client.id);
+    seen->can_be_told = !module_command_ran;
+    seen->client_id = script_caller;
+    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK) return true;
+    seen->db = info.db;
+    seen->user = RedisModule_GetClientUserNameById(module_context, script_caller);
     return true;
 }
 
@@ -135,22 +143,63 @@ static RedisModuleString *own(RedisModuleString *word) {
     return word;
 }
 
-/* Takes over the references. */
+/* Valkey 9 lends the words of a script's command: a first insertion makes room for one more, and all further ones are
+ * written behind the room. */
+static bool has_room_for(const Seen *seen, int count) {
+    bool lent = !seen->is_client && strcmp(server_product, "valkey") == 0 && atoi(server_version) >= 9;
+    return !lent || count <= RedisModule_CommandFilterArgsCount(seen->ctx) + 1;
+}
+
+/* Takes over the references. Inserts first: has_room_for. */
 static void put_words(const Seen *seen, RedisModuleString **words, int count) {
     int had = RedisModule_CommandFilterArgsCount(seen->ctx);
-    for (int i = 0; i < count; i++) {
-        if (i < had)
-            RedisModule_CommandFilterArgReplace(seen->ctx, i, words[i]);
-        else
-            RedisModule_CommandFilterArgInsert(seen->ctx, i, words[i]);
-    }
+    for (int i = had; i < count; i++) RedisModule_CommandFilterArgInsert(seen->ctx, i, words[i]);
+    for (int i = 0; i < had && i < count; i++) RedisModule_CommandFilterArgReplace(seen->ctx, i, words[i]);
     for (int i = had - 1; i >= count; i--) RedisModule_CommandFilterArgDelete(seen->ctx, i);
 }
 
-static void wrap(const Seen *seen) {
-    RedisModule_CommandFilterArgInsert(seen->ctx, 0, own(wrapper_secret()));
-    RedisModule_CommandFilterArgInsert(seen->ctx, 0, own(wrapper_name(seen->facts->wrapper, !seen->logged_in)));
+/* Returns the wrapper's word. */
+static const RedisModuleString *wrap(const Seen *seen, const Facts *facts, WrapperTask task) {
+    RedisModuleString *word = wrapper_word(task, seen->argv[0]);
+    RedisModule_CommandFilterArgInsert(seen->ctx, 0, own(wrapper_name(facts->wrapper, !seen->logged_in)));
+    RedisModule_CommandFilterArgReplace(seen->ctx, 1, word);
+    return word;
 }
+
+/* Other words than those that came, in a wrapper. Where there is no room for all of them the wrapper gets them stored,
+ * and shows those in front, where keys are. */
+static void put_wrapped(const Seen *seen, const Facts *facts, const Arguments *arguments) {
+    bool fits = has_room_for(seen, arguments->count + 1);
+    int count = fits ? arguments->count + 1 : RedisModule_CommandFilterArgsCount(seen->ctx) + 1;
+    RedisModuleString **words = memory_alloc(sizeof(*words) * (size_t)count);
+    words[0] = own(wrapper_name(facts->wrapper, !seen->logged_in));
+    words[1] = wrapper_word(fits ? WRAPPER_RUNS : WRAPPER_RUNS_STORED, arguments->values[0]);
+    for (int i = 2; i < count; i++) words[i] = own(arguments->values[i - 1]);
+    put_words(seen, words, count);
+    memory_free(words);
+    if (fits) return;
+    Arguments kept;
+    arguments_hold(&kept, arguments->values, arguments->count);
+    wrapper_store(&kept);
+}
+
+/* ===== For the wrapper ===== */
+
+static Found found;
+
+static void forget_found(void) {
+    if (found.user) RedisModule_FreeString(NULL, found.user);
+    found = (Found){0};
+}
+
+bool filter_take_found(const RedisModuleString *word, Found *taken) {
+    if (!word || found.word != word) return false;
+    *taken = found;
+    found = (Found){0};
+    return true;
+}
+
+/* ===== Answering in its place ===== */
 
 /* The client gets `value`, RESP3, and nothing runs. An error in MULTI is one at once, which ends the transaction: as
  * the name of a command that is not there. */
@@ -174,51 +223,92 @@ static void answer_error(const Seen *seen, const char *code_and_text) {
 /* ===== Asking at once ===== */
 
 /* A client that may not have logged in: no plugin hears of it. Fail-closed hooks deny. */
-static void deny_stranger(const Seen *seen, Command **hooks, int count) {
+static void deny_stranger(const Seen *seen, HookList hooks) {
     char error[CALL_ERROR_SIZE];
-    for (int i = 0; i < count; i++) {
-        if (hooks[i]->hook->allow_on_failure) continue;
-        hooks[i]->failed++;
+    for (int i = 0; i < hooks.count; i++) {
+        Command *command = hooks.hooks[i];
+        if (command->hook->allow_on_failure) continue;
+        command->failed++;
         snprintf(error, sizeof(error),
                  "UNAVAILABLE %s cannot be asked: it is not known whether user 'default' has logged in, use a named "
                  "user; the command was not run",
-                 hooks[i]->name);
+                 command->name);
         answer_error(seen, error);
         return;
     }
 }
 
-static void apply(const Seen *seen, Request *request) {
+/* The wrapper that runs other words than those that came: for after hooks, or because they are too many. NULL: none. */
+static const Facts *wrapper_for(const Seen *seen, const Arguments *arguments, HookSubject subject) {
+    const Facts *facts = facts_of(arguments->values[0], arguments->count > 1 ? arguments->values[1] : NULL);
+    subject.argv = arguments->values;
+    subject.argc = arguments->count;
+    if (!facts || facts->wrapper < 0 || !facts_arity_fits(facts, arguments->count)) return NULL;
+    bool is_told = seen->can_be_told && hooks_match(facts, PHASE_AFTER, &subject).count > 0;
+    return is_told || !has_room_for(seen, arguments->count) ? facts : NULL;
+}
+
+static void go_on(const Seen *seen, Request *request, const HookSubject *subject) {
+    Arguments *arguments = &request->arguments;
+    const Facts *wrapper = wrapper_for(seen, arguments, *subject);
+    if (wrapper) {
+        put_wrapped(seen, wrapper, arguments);
+    } else if (!has_room_for(seen, arguments->count)) {
+        answer_error(seen,
+                     "ERR a hook rewrote the command to more words than this server lets a script's command have; "
+                     "the command was not run");
+    } else if (request->chain->rewritten) {
+        for (int i = 0; i < arguments->count; i++) own(arguments->values[i]);
+        put_words(seen, arguments->values, arguments->count);
+    }
+}
+
+static void apply(const Seen *seen, Request *request, const HookSubject *subject) {
     if (request->failure) {
         answer_error(seen, request->failure);
     } else if (request->chain->end == CHAIN_ANSWERS) {
         Reader reader = reader_of(buffer_front(&request->result), buffer_length(&request->result));
         Slice value = reader_string(&reader);
         answer(seen, (const char *)value.bytes, value.length);
-    } else if (request->chain->rewritten) {
-        Arguments *arguments = &request->arguments;
-        for (int i = 0; i < arguments->count; i++) RedisModule_RetainString(NULL, arguments->values[i]);
-        put_words(seen, arguments->values, arguments->count);
+    } else {
+        go_on(seen, request, subject);
     }
 }
 
-static void ask_now(const Seen *seen, const HookSubject *subject, Command **hooks, int count) {
+static void ask_now(const Seen *seen, const HookSubject *subject, HookList hooks) {
     if (!seen->logged_in) {
-        deny_stranger(seen, hooks, count);
+        deny_stranger(seen, hooks);
         return;
     }
-    ChainCaller caller = {.client_id = seen->client_id, .user = seen->user, .db = seen->db, .resp = seen->resp};
+    CommandCaller caller = {.client_id = seen->client_id, .user = seen->user, .db = seen->db, .resp = seen->resp};
     if (seen->in_multi) caller.invoke_flags |= INVOKE_MULTI;
     if (!seen->is_client) caller.invoke_flags |= INVOKE_SCRIPT;
-    Request *request = chain_ask_now(hooks, count, subject, &caller);
-    apply(seen, request);
+    Request *request = chain_ask_now(hooks, subject, &caller);
+    apply(seen, request, subject);
     request_release(request);
 }
 
 /* ===== The filter ===== */
 
+static bool could_match(const Facts *facts, const HookSubject *subject) {
+    return hooks_match(facts, PHASE_BEFORE, subject).count > 0 || hooks_match(facts, PHASE_AFTER, subject).count > 0;
+}
+
+static void have_asked(const Seen *seen, const HookSubject *subject) {
+    HookList before = hooks_match(seen->facts, PHASE_BEFORE, subject);
+    HookList after = hooks_match(seen->facts, PHASE_AFTER, subject);
+    if ((before.count == 0 && after.count == 0) || !may_run(seen)) return;
+    if (seen->can_block) {
+        const RedisModuleString *word = wrap(seen, seen->facts, WRAPPER_ASKS);
+        found = (Found){.word = word, .user = own(seen->user), .db = seen->db, .hooks = {before, after}};
+    } else if (before.count > 0) {
+        ask_now(seen, subject, before);
+    } else if (seen->can_be_told) {
+        wrap(seen, seen->facts, WRAPPER_RUNS);
+    }
+}
+
 static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, int argc) {
-    int count;
     Seen filled, *seen = &filled;
     memset(seen, 0, offsetof(Seen, few));
     seen->ctx = ctx;
@@ -226,29 +316,34 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, in
     seen->argc = argc;
     take_words(seen);
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
-    hooks_match(seen->facts, &subject, &count);
-    if (count > 0 && learn(seen)) {
+    if (could_match(facts, &subject) && learn(seen)) {
         subject.user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
         subject.db = seen->db;
-        Command **hooks = hooks_match(seen->facts, &subject, &count);
-        if (count > 0 && may_run(seen)) {
-            if (seen->can_block)
-                wrap(seen);
-            else
-                ask_now(seen, &subject, hooks, count);
-        }
+        subject.sampled = seen->can_block; /* else chance decides when the wrapper runs */
+        have_asked(seen, &subject);
     }
     forget(seen);
 }
 
+static bool is_of_other_module(const Facts *facts) {
+    return (facts->flags & FACT_MODULE) && !command_named(facts->name, facts->name_length);
+}
+
 /* For every command of every client: most are none of ours. */
 static void on_command(RedisModuleCommandFilterCtx *ctx) {
+    if (found.word) forget_found();
     const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
     const Facts *facts = name ? facts_of(name, NULL) : NULL;
-    if (!facts || !facts->hooks_below) return;
+    if (!facts) return;
+    if (facts->flags & FACT_RUNS_OTHERS) {
+        script_caller = RedisModule_CommandFilterGetClientId(ctx);
+        module_command_ran = false;
+    }
+    if (is_of_other_module(facts)) module_command_ran = true;
+    if (!facts->hooks_below) return;
     int argc = RedisModule_CommandFilterArgsCount(ctx);
     if (facts->flags & FACT_CONTAINER) facts = facts_of(name, RedisModule_CommandFilterArgGet(ctx, 1));
-    if (facts->hook_count && facts_arity_fits(facts, argc)) look_closer(ctx, facts, argc);
+    if (facts_hooked(facts) && facts_arity_fits(facts, argc)) look_closer(ctx, facts, argc);
 }
 
 void filter_set(bool wanted) {
@@ -258,5 +353,6 @@ void filter_set(bool wanted) {
     } else {
         RedisModule_UnregisterCommandFilter(module_context, filter);
         filter = NULL;
+        forget_found();
     }
 }

@@ -55,6 +55,7 @@ enum {
     INVOKE_RERUN = 16,
     INVOKE_GUARDED = 32,
     INVOKE_CHAINED = 64,
+    INVOKE_TOLD = 128, /* an after hook that nobody waits for: no RESULT */
 };
 enum { RESULT_HAS_COMMIT = 2, RESULT_HAS_ASSUMED = 4 };
 enum {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "after.h"
 #include "filter.h"
 #include "glob.h"
 #include "log.h"
@@ -12,7 +13,7 @@
 #include "wrapper.h"
 
 static bool loaded;
-static Command **matching; /* room for all hooks */
+static Command **matching[HOOK_PHASES]; /* room for all hooks */
 
 const char *hooks_problem(void) {
     /* Filters of Redis 7.0 do not know whose command they see. */
@@ -83,14 +84,33 @@ static Command **sorted_hooks(int *count) {
     return hooks;
 }
 
-static void give_hooks(Facts *facts, Command **hooks, int count) {
-    memory_free(facts->hooks);
-    facts->hooks = NULL;
-    facts->hook_count = 0;
+static HookPhase phase_of(const RouteHook *hook) {
+    return hook->kind == HOOK_BEFORE ? PHASE_BEFORE : PHASE_AFTER;
+}
+
+static void give_hooks(Facts *facts, HookPhase phase, Command **hooks, int count) {
+    HookList *list = &facts->hooks[phase];
+    memory_free(list->hooks);
+    *list = (HookList){0};
+    if (phase == PHASE_AFTER && facts->wrapper < 0) return; /* nothing of ours runs it: nobody learns what came of it */
     for (int i = 0; i < count; i++) {
-        if (!is_for(hooks[i]->hook, facts)) continue;
-        if (!facts->hooks) facts->hooks = memory_alloc(sizeof(*hooks) * (size_t)(count - i));
-        facts->hooks[facts->hook_count++] = hooks[i];
+        const RouteHook *hook = hooks[i]->hook;
+        if (phase_of(hook) != phase || !is_for(hook, facts)) continue;
+        if (!list->hooks) list->hooks = memory_alloc(sizeof(*hooks) * (size_t)(count - i));
+        list->hooks[list->count++] = hooks[i];
+    }
+}
+
+/* For who named a command and waits in vain. */
+static void explain_never_told(const Facts *facts, Command **hooks, int count) {
+    if (facts->wrapper >= 0 || (facts->flags & FACT_CONTAINER)) return;
+    for (int i = 0; i < count; i++) {
+        const RouteHook *hook = hooks[i]->hook;
+        for (int k = 0; hook->kind != HOOK_BEFORE && k < hook->commands.count; k++) {
+            if (is_named(facts, hook->commands.values[k]))
+                log_line(LOG_WARNING, "%s is never told of %s: only the server itself can run it here", hooks[i]->name,
+                         facts->name);
+        }
     }
 }
 
@@ -98,10 +118,10 @@ static void give_hooks(Facts *facts, Command **hooks, int count) {
 static void mark_containers(Facts *facts, int count) {
     Facts *container = NULL;
     for (int i = 0; i < count; i++) {
-        facts[i].hooks_below = facts[i].hook_count > 0;
+        facts[i].hooks_below = facts_hooked(&facts[i]);
         if (facts[i].flags & FACT_CONTAINER)
             container = &facts[i];
-        else if (container && facts[i].hook_count && strchr(facts[i].name, '|'))
+        else if (container && facts_hooked(&facts[i]) && strchr(facts[i].name, '|'))
             container->hooks_below = true;
     }
 }
@@ -111,10 +131,16 @@ void hooks_changed(void) {
     int hook_count, count;
     Command **hooks = sorted_hooks(&hook_count);
     Facts *facts = facts_list(&count);
-    for (int i = 0; i < count; i++) give_hooks(&facts[i], hooks, hook_count);
+    for (int i = 0; i < count; i++) {
+        for (HookPhase phase = 0; phase < HOOK_PHASES; phase++) give_hooks(&facts[i], phase, hooks, hook_count);
+        explain_never_told(&facts[i], hooks, hook_count);
+    }
     mark_containers(facts, count);
-    memory_free(matching);
-    matching = hooks; /* its order is given to the commands: from now on it is room */
+    for (HookPhase phase = 0; phase < HOOK_PHASES; phase++) {
+        memory_free(matching[phase]);
+        matching[phase] = memory_alloc(sizeof(*hooks) * (size_t)(hook_count + 1));
+    }
+    memory_free(hooks);
     filter_set(hook_count > 0);
 }
 
@@ -141,8 +167,11 @@ void hooks_load(RedisModuleCtx *ctx) {
 void hooks_free(void) {
     filter_set(false);
     loaded = false;
-    memory_free(matching);
-    matching = NULL;
+    for (HookPhase phase = 0; phase < HOOK_PHASES; phase++) {
+        memory_free(matching[phase]);
+        matching[phase] = NULL;
+    }
+    after_free();
     wrapper_free();
     facts_free();
 }
@@ -195,13 +224,24 @@ static bool any_key_matches(const RouteHook *hook, const Facts *facts, const Hoo
     return false;
 }
 
-Command **hooks_match(const Facts *facts, const HookSubject *subject, int *count) {
-    *count = 0;
-    for (int i = 0; i < facts->hook_count; i++) {
-        const RouteHook *hook = facts->hooks[i]->hook;
+static bool in_sample(const RouteHook *hook) {
+    static uint32_t state = 2463534242u; /* Marsaglia's xorshift: chance, not a secret */
+    if (hook->sample >= SAMPLE_ALL) return true;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state % SAMPLE_ALL < (uint32_t)hook->sample;
+}
+
+HookList hooks_match(const Facts *facts, HookPhase phase, const HookSubject *subject) {
+    HookList found = {.hooks = matching[phase]};
+    for (int i = 0; i < facts->hooks[phase].count; i++) {
+        Command *command = facts->hooks[phase].hooks[i];
+        const RouteHook *hook = command->hook;
         if (!hook) continue;
         if (subject->user && !(has_word(&hook->users, subject->user) && has_database(hook, subject->db))) continue;
-        if (any_key_matches(hook, facts, subject)) matching[(*count)++] = facts->hooks[i];
+        if (!any_key_matches(hook, facts, subject)) continue;
+        if (!subject->sampled || in_sample(hook)) found.hooks[found.count++] = command;
     }
-    return matching;
+    return found;
 }

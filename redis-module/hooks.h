@@ -26,10 +26,11 @@ typedef struct HookSubject {
     int argc;
     const char *user; /* "" where it is not known; NULL: user and database are not looked at */
     int db;
+    bool sampled; /* after hooks that take a sample are left out by chance */
 } HookSubject;
 
-/* The hooks that match, in the order in which they are asked, and how many. The list is good until the next call. */
-Command **hooks_match(const Facts *facts, const HookSubject *subject, int *count);
+/* The hooks of a phase that match, in their order. The list is good until the next call for that phase. */
+HookList hooks_match(const Facts *facts, HookPhase phase, const HookSubject *subject);
 
 void hooks_free(void);
 

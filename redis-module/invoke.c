@@ -28,23 +28,32 @@ static uint32_t milliseconds_left(const Request *request, uint64_t now) {
     return request->deadline > now ? (uint32_t)((request->deadline - now) / 1000) : 0;
 }
 
-void invoke_send(Request *request, RedisModuleString **argv, int argc, uint8_t flags, Moment now) {
-    Buffer *out = &request->lane->out;
-    size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->code, request_id(request));
-    buffer_put_u64(out, request->client_id);
-    buffer_put_u32(out, (uint32_t)request->db);
-    buffer_put_u8(out, request->resp);
-    buffer_put_u64(out, now.unix_time);
-    buffer_put_u32(out, milliseconds_left(request, now.monotonic));
+static void put_caller(Buffer *out, const CommandCaller *caller, uint64_t unix_time, uint32_t left) {
+    buffer_put_u64(out, caller->client_id);
+    buffer_put_u32(out, (uint32_t)caller->db);
+    buffer_put_u8(out, caller->resp);
+    buffer_put_u64(out, unix_time);
+    buffer_put_u32(out, left);
     size_t length = 0;
-    const char *user = request->user ? RedisModule_StringPtrLen(request->user, &length) : "";
+    const char *user = caller->user ? RedisModule_StringPtrLen(caller->user, &length) : "";
     buffer_put_string(out, user, length);
-    int words = command_words(request->command);
-    buffer_put_u32(out, (uint32_t)(argc - words));
-    for (int i = words; i < argc; i++) {
+}
+
+static void put_words(Buffer *out, RedisModuleString **argv, int argc, int from) {
+    buffer_put_u32(out, (uint32_t)(argc - from));
+    for (int i = from; i < argc; i++) {
+        size_t length;
         const char *text = RedisModule_StringPtrLen(argv[i], &length);
         buffer_put_string(out, text, length);
     }
+}
+
+void invoke_send(Request *request, RedisModuleString **argv, int argc, uint8_t flags, Moment now) {
+    Buffer *out = &request->lane->out;
+    CommandCaller caller = request_caller(request);
+    size_t begun = frame_begin(out, FRAME_INVOKE, flags, request->code, request_id(request));
+    put_caller(out, &caller, now.unix_time, milliseconds_left(request, now.monotonic));
+    put_words(out, argv, argc, command_words(request->command));
     if (buffer_length(&request->reads) == 0)
         buffer_put_u32(out, 0);
     else
@@ -52,6 +61,17 @@ void invoke_send(Request *request, RedisModuleString **argv, int argc, uint8_t f
     frame_end(out, begun);
     lane_written(request->lane);
     request_set_state(request, REQUEST_ASKED);
+}
+
+void invoke_tell(const Command *command, const CommandCaller *caller, RedisModuleString **argv, int argc,
+                 const Buffer *about) {
+    Buffer *out = &command->lane->out;
+    size_t begun = frame_begin(out, FRAME_INVOKE, caller->invoke_flags | INVOKE_TOLD, command->code, 0);
+    put_caller(out, caller, clock_milliseconds(), 0);
+    put_words(out, argv, argc, 0);
+    buffer_put(out, buffer_front(about), buffer_length(about));
+    frame_end(out, begun);
+    lane_written(command->lane);
 }
 
 void invoke_guarded(Request *request, bool chained, Moment now) {

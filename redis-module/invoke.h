@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "caller.h"
 #include "request.h"
 
 /* What an INVOKE says of the time. Read once for all that is sent together. */
@@ -24,6 +25,10 @@ bool invoke_too_long(const Command *command, char *error);
 
 /* Writes the INVOKE of a request whose reads are done into its lane: the request is ASKED from then on. */
 void invoke_send(Request *request, RedisModuleString **argv, int argc, uint8_t flags, Moment now);
+
+/* Tells an after hook, which nobody waits for: no RESULT comes. `about` is written in the place of reads. */
+void invoke_tell(const Command *command, const CommandCaller *caller, RedisModuleString **argv, int argc,
+                 const Buffer *about);
 
 /* The same for a guarded one, which holds its arguments itself. */
 void invoke_guarded(Request *request, bool chained, Moment now);

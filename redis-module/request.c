@@ -75,6 +75,14 @@ void request_set_state(Request *request, RequestState state) {
     if (after) join(after, request);
 }
 
+CommandCaller request_caller(const Request *request) {
+    return (CommandCaller){.client_id = request->client_id,
+                           .user = request->user,
+                           .db = request->db,
+                           .resp = request->resp,
+                           .invoke_flags = request->invoke_flags};
+}
+
 int request_call_mode(const Request *request) {
     int mode = request->user ? CALL_MODE_AS_USER : 0;
     if (request->invoke_flags & INVOKE_SCRIPT) mode |= CALL_MODE_IN_SCRIPT;

@@ -18,6 +18,7 @@
 
 #include "buffer.h"
 #include "call.h"
+#include "caller.h"
 #include "command.h"
 #include "heap.h"
 #include "lane.h"
@@ -98,6 +99,9 @@ void request_set_state(Request *request, RequestState state);
 
 /* Forgets what was answered. */
 void request_drop_result(Request *request);
+
+/* Who it is of. The user stays the request's. */
+CommandCaller request_caller(const Request *request);
 
 /* CALL_MODE_* bits of commands that run for it. */
 int request_call_mode(const Request *request);

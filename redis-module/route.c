@@ -520,7 +520,8 @@ static bool name_hook(Parser *p, RouteHook *hook, const char *plugin) {
 }
 
 static bool parse_hook(Parser *p) {
-    static const char *const kinds[] = {"before", NULL}, *const failures[] = {"deny", "allow", NULL};
+    static const char *const kinds[] = {"before", "after", "after-wait", NULL};
+    static const char *const failures[] = {"deny", "allow", NULL};
     static const char *const transactions[] = {"sync", "allow", "deny", NULL};
     RouteTable *t = p->table;
     if (t->plugin_count == 0) return fail(p, "a hook line before any plugin line");
@@ -528,15 +529,18 @@ static bool parse_hook(Parser *p) {
     hook->name = text_of(p, "name", NULL);
     if (!is_plain_name(hook->name, "._-")) return fail(p, "a hook needs name= of letters, digits and . _ -");
     if (!name_hook(p, hook, t->plugins[t->plugin_count - 1].name)) return false;
+    int kind = choice_of(p, "kind", kinds);
     int failure = choice_of(p, "failure", failures), transaction = choice_of(p, "transaction", transactions);
-    if (choice_of(p, "kind", kinds) < 0) return fail(p, "a hook needs kind=before");
+    if (kind < 0) return fail(p, "a hook needs kind=before, kind=after or kind=after-wait");
     if (failure < 0) return fail(p, "a hook needs failure=deny or failure=allow");
     if (transaction < 0) return fail(p, "a hook needs transaction=sync, transaction=allow or transaction=deny");
+    hook->kind = (HookKind)kind;
     hook->allow_on_failure = failure == 1;
     hook->transaction = (HookTransaction)transaction;
     hook->command.sync = hook->transaction == HOOK_SYNC;
     hook->command.timeout = number_of(p, "timeout", 50, 1, 60000);
     hook->priority = (int)number_of(p, "priority", 100, -1000, 1000);
+    hook->sample = (int)number_of(p, "sample", SAMPLE_ALL, 1, SAMPLE_ALL);
     return !p->failed && parse_words(p, "commands", &hook->commands) && parse_words(p, "keys", &hook->keys) &&
            parse_words(p, "users", &hook->users) && parse_databases(p, hook);
 }

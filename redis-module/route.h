@@ -86,6 +86,11 @@ typedef struct RoutePlugin {
     const char *acl; /* rules as in ACL SETUSER, separated by spaces: the plugin's own rights */
 } RoutePlugin;
 
+/* Before hooks say what happens to a command; after hooks are told what came of it, those that are waited for may
+ * replace the reply. */
+typedef enum HookKind { HOOK_BEFORE, HOOK_AFTER, HOOK_AFTER_WAIT } HookKind;
+enum { SAMPLE_ALL = 1000000 };
+
 /* What a hook does with a command whose client cannot be blocked. */
 typedef enum HookTransaction { HOOK_SYNC, HOOK_ALLOW, HOOK_DENY } HookTransaction;
 
@@ -97,6 +102,7 @@ typedef struct RouteWords {
 typedef struct RouteHook {
     RouteCommand command; /* "hook <plugin>/<name>": what a lane is asked for */
     const char *name;
+    HookKind kind;
     RouteWords commands; /* "SET", "CONFIG|SET", "@write"; none: all */
     RouteWords keys;     /* globs; none: commands without keys too */
     RouteWords users;    /* none: all */
@@ -105,6 +111,7 @@ typedef struct RouteHook {
     bool allow_on_failure;
     HookTransaction transaction;
     int priority; /* lower is asked first */
+    int sample;   /* HOOK_AFTER: of how many in a million commands it is told */
 } RouteHook;
 
 typedef struct RouteTable {

@@ -26,15 +26,29 @@ static struct Wrapper {
 } wrappers[WRAPPERS_MAX];
 static int wrapper_count;
 
-static RedisModuleString *secret, *answer_names[2];
-static char secret_bytes[SECRET_LENGTH];
+static RedisModuleString *answer_names[2]; /* not checked, checked */
+static char secrets[WRAPPER_TASKS][SECRET_LENGTH];
+static Arguments stored;
 
 RedisModuleString *wrapper_name(int wrapper, bool checked) {
     return wrappers[wrapper].names[checked];
 }
 
-RedisModuleString *wrapper_secret(void) {
-    return secret;
+RedisModuleString *wrapper_word(WrapperTask task, RedisModuleString *name) {
+    size_t length;
+    const char *text = RedisModule_StringPtrLen(name, &length);
+    RedisModuleString *word = RedisModule_CreateString(NULL, secrets[task], SECRET_LENGTH);
+    RedisModule_StringAppendBuffer(NULL, word, text, length);
+    return word;
+}
+
+void wrapper_store(Arguments *words) {
+    arguments_free(&stored);
+    arguments_move(&stored, words);
+}
+
+bool wrapper_any(void) {
+    return wrapper_count > 0;
 }
 
 RedisModuleString *wrapper_answer_name(bool checked) {
@@ -82,20 +96,47 @@ void wrapper_assign(void) {
 
 /* ===== The commands ===== */
 
-/* Those of the command inside, which stands behind the wrapper's name and the secret. */
-static void say_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
-    int count, *flags;
-    int *keys = argc > 2 ? RedisModule_GetCommandKeysWithFlags(ctx, argv + 2, argc - 2, &count, &flags) : NULL;
-    if (!keys) return;
-    for (int i = 0; i < count; i++) RedisModule_KeyAtPosWithFlags(ctx, keys[i] + 2, flags[i]);
-    RedisModule_Free(keys);
-    RedisModule_Free(flags);
-}
-
-static bool knows_secret(RedisModuleString *word) {
+static int task_of(RedisModuleString *word) {
     size_t length;
     const char *text = RedisModule_StringPtrLen(word, &length);
-    return length == SECRET_LENGTH && memcmp(text, secret_bytes, length) == 0;
+    for (int task = 0; length > SECRET_LENGTH && task < WRAPPER_TASKS; task++) {
+        if (memcmp(text, secrets[task], SECRET_LENGTH) == 0) return task;
+    }
+    return -1;
+}
+
+/* The words of the command inside. False when the filter has not put it there. */
+static bool read_inner(RedisModuleString **argv, int argc, Arguments *words, WrapperTask *task) {
+    int found = argc >= 2 ? task_of(argv[1]) : -1;
+    if (found < 0) return false;
+    *task = (WrapperTask)found;
+    if (*task == WRAPPER_RUNS_STORED) {
+        arguments_hold(words, stored.values, stored.count);
+        return words->count > 0;
+    }
+    size_t length;
+    const char *text = RedisModule_StringPtrLen(argv[1], &length);
+    arguments_hold(words, argv + 1, argc - 1);
+    RedisModule_FreeString(NULL, words->values[0]);
+    words->values[0] = RedisModule_CreateString(NULL, text + SECRET_LENGTH, length - SECRET_LENGTH);
+    return true;
+}
+
+/* Those of the command inside, one further on; of stored words those that are shown. */
+static void say_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    Arguments words = {0};
+    WrapperTask task;
+    int count, *flags;
+    if (!read_inner(argv, argc, &words, &task)) return;
+    int *keys = RedisModule_GetCommandKeysWithFlags(ctx, words.values, words.count, &count, &flags);
+    for (int i = 0; keys && i < count; i++) {
+        if (keys[i] + 1 < argc) RedisModule_KeyAtPosWithFlags(ctx, keys[i] + 1, flags[i]);
+    }
+    if (keys) {
+        RedisModule_Free(keys);
+        RedisModule_Free(flags);
+    }
+    arguments_free(&words);
 }
 
 static int Wrapper_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
@@ -103,10 +144,14 @@ static int Wrapper_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, i
         say_keys(ctx, argv, argc);
         return REDISMODULE_OK;
     }
-    if (argc < 3 || !knows_secret(argv[1])) {
+    Arguments words = {0};
+    WrapperTask task;
+    if (!read_inner(argv, argc, &words, &task)) {
         return RedisModule_ReplyWithError(ctx, "ERR unknown command, it is for the server's own use");
     }
-    chain_start(ctx, argv + 2, argc - 2);
+    if (task == WRAPPER_RUNS_STORED) arguments_free(&stored);
+    chain_start(ctx, argv[1], &words, task == WRAPPER_ASKS);
+    arguments_free(&words);
     return REDISMODULE_OK;
 }
 
@@ -164,8 +209,7 @@ static bool create_wrapper(RedisModuleCtx *ctx, uint32_t class) {
 
 bool wrapper_register_all(RedisModuleCtx *ctx) {
     static const char *const names[2] = {"_ferrite.answer", "_ferrite.refuse"};
-    if (getrandom(secret_bytes, SECRET_LENGTH, 0) != SECRET_LENGTH) return false;
-    secret = RedisModule_CreateString(NULL, secret_bytes, SECRET_LENGTH);
+    if (getrandom(secrets, sizeof(secrets), 0) != sizeof(secrets)) return false;
     for (int checked = 0; checked < 2; checked++) {
         char flags[256];
         write_flags(FACT_LOADING | FACT_STALE | FACT_FAST, checked, flags, sizeof(flags));
@@ -190,10 +234,9 @@ void wrapper_free(void) {
         for (int checked = 0; checked < 2; checked++) RedisModule_FreeString(NULL, wrappers[i].names[checked]);
     }
     wrapper_count = 0;
-    for (int checked = 0; checked < 2; checked++) {
-        if (answer_names[checked]) RedisModule_FreeString(NULL, answer_names[checked]);
-        answer_names[checked] = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (answer_names[i]) RedisModule_FreeString(NULL, answer_names[i]);
+        answer_names[i] = NULL;
     }
-    if (secret) RedisModule_FreeString(NULL, secret);
-    secret = NULL;
+    arguments_free(&stored);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "call.h"
 #include "facts.h"
 #include "server.h"
 
@@ -15,10 +16,27 @@ bool wrapper_register_all(RedisModuleCtx *ctx);
 /* Gives every command its wrapper; after each facts_read. */
 void wrapper_assign(void);
 
-/* Words that the filter puts before the command: the wrapper's name, and a secret that shows who put it there. Owned
- * here. `checked`: the server checks that the client has logged in and may run the wrapper. */
+/* False where no command can be wrapped: then hooks are asked while the main thread waits, and nobody learns what came
+ * of a command. */
+bool wrapper_any(void);
+
+/* What a wrapper is to do with its command. */
+typedef enum WrapperTask {
+    WRAPPER_ASKS,        /* asks before hooks; the client can be blocked */
+    WRAPPER_RUNS,        /* they have been asked, and the client cannot be blocked */
+    WRAPPER_RUNS_STORED, /* the same with the words of wrapper_store */
+    WRAPPER_TASKS
+} WrapperTask;
+
+/* The wrapper's name, owned here, stands before the command. `checked`: the server checks that the client has logged in
+ * and may run the wrapper. */
 RedisModuleString *wrapper_name(int wrapper, bool checked);
-RedisModuleString *wrapper_secret(void);
+
+/* Stands in the place of the command's name: it, behind a secret that shows who put it there. The caller's. */
+RedisModuleString *wrapper_word(WrapperTask task, RedisModuleString *name);
+
+/* Takes over the words, for the wrapper that runs next. */
+void wrapper_store(Arguments *words);
 
 /* `_ferrite.answer` and `_ferrite.refuse`, which reply the RESP3 value that is their argument; the second is checked.
  */

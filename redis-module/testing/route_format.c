@@ -134,16 +134,19 @@ static void put_words(Buffer *out, const char *name, const RouteWords *words) {
 
 static void put_hook(Buffer *out, const RouteHook *hook) {
     static const char *const transactions[] = {"sync", "allow", "deny"};
+    static const char *const kinds[] = {"before", "after", "after-wait"};
     put_text(out, "hook");
     put_value(out, "name", hook->name);
-    put_text(out, " kind=before");
+    put_format(out, " kind=%s", kinds[hook->kind]);
     put_words(out, "commands", &hook->commands);
     put_words(out, "keys", &hook->keys);
     put_words(out, "users", &hook->users);
     put_text(out, " dbs=");
     for (int i = 0; i < hook->db_count; i++) put_format(out, "%s%d", i ? "," : "", hook->dbs[i]);
-    put_format(out, " timeout=%lld failure=%s transaction=%s priority=%d\n", hook->command.timeout,
+    put_format(out, " timeout=%lld failure=%s transaction=%s priority=%d", hook->command.timeout,
                hook->allow_on_failure ? "allow" : "deny", transactions[hook->transaction], hook->priority);
+    if (hook->sample != SAMPLE_ALL) put_format(out, " sample=%d", hook->sample);
+    put_text(out, "\n");
 }
 
 void route_format(const RouteTable *table, Buffer *out) {

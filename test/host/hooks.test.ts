@@ -102,7 +102,7 @@ test('key events: calls of a hook act as the plugin, in the database of the even
 test('key events: a handler that is too slow loses events, and is told how many', async (t) => {
   const seen: [string, number][] = []
   let release: () => void = () => undefined
-  const queue = new EventQueue(
+  const queue = new EventQueue<Event>(
     (each, dropped) => {
       seen.push([each.key.toString(), dropped])
       return each.key.toString() === 'first' ? new Promise<void>((resolve) => (release = resolve)) : undefined

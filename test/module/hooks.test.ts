@@ -6,6 +6,7 @@ import {
   fixturePlugin,
   forEachServer,
   messageOf,
+  RawClient,
   shareServers,
   startServer,
   testModule,
@@ -131,6 +132,48 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
     )
   })
 
+  it('scripts: a rewrite that made a command longer crashed Valkey 9', async (t, server) => {
+    const client = await server.client()
+    const script = `local r = {}
+      for i = 1, 20 do r[#r + 1] = redis.call('SET', KEYS[1], ARGV[1]); r[#r + 1] = redis.call('PTTL', KEYS[1]) > 0 end
+      return r`
+    const twenty = (first: unknown, next: unknown, expires: unknown): unknown[] =>
+      Array.from({ length: 20 }, (_, n) => [n === 0 ? first : next, expires]).flat()
+    t.deepEqual(await client.eval(script, 1, 'longer:2', '2'), twenty('OK', 'OK', 1), 'two words more')
+    t.deepEqual(await client.eval(script, 1, 'longer:3', '3'), twenty(null, '3', 1), 'three words more')
+    t.regex(await messageOf(client.eval(script, 1, 'longer:1', '1')), /ERR syntax error/, 'one word more')
+    const counts = "local r = {}; for i = 1, 20 do r[i] = redis.pcall('DBSIZE').err end; return r"
+    const denied = (await client.eval(counts, 0)) as string[]
+    t.is(denied.length, 20)
+    for (const text of denied) t.regex(text, /UNCOUNTED nobody counts here/)
+  })
+
+  it('scripts: hooks saw the user of the last hooked command, not the script’s', async (t, server) => {
+    const admin = await server.client()
+    for (const name of ['bob', 'ivy']) await admin.acl('SETUSER', name, 'on', 'nopass', '~*', '+@all')
+    const bob = await server.client({ username: 'bob', password: 'x' })
+    const ivy = await server.client({ username: 'ivy', password: 'x', db: 5 })
+    const script = "return redis.pcall('INCR', KEYS[1])"
+    t.regex(await messageOf(bob.incr('mine')), /^NOTBOB /)
+    t.is(await ivy.eval(script, 1, 'mine'), 1)
+    await ivy.set('watch:ivy', 'x')
+    t.regex(await messageOf(bob.eval(script, 1, 'mine')), /NOTBOB bob may not count/)
+    t.deepEqual(await exec(ivy, ['EVAL', script, '1', 'mine']), [2])
+    t.regex(String(await exec(bob, ['EVAL', script, '1', 'mine'])), /NOTBOB/)
+    await seen(admin)
+    await ivy.eval("return redis.call('SET', KEYS[1], 'x')", 1, 'watch:s')
+    t.deepEqual(await seen(admin), [['ivy', 5, 'SET', 'watch:s', 'x']])
+  })
+
+  it('scripts: a client with tracking is told of what longer commands have read', async (t, server) => {
+    using tracking = await RawClient.connect(server.port, 3)
+    await tracking.text('CLIENT', 'TRACKING', 'ON')
+    await tracking.text('EVAL', "return redis.call('GET', KEYS[1])", '1', 'longread:1')
+    const client = await server.client()
+    await client.set('longread:1', 'x')
+    t.regex(await tracking.text('ECHO', 'x'), /invalidate[^]*longread:1/)
+  })
+
   it('MULTI: hooks are asked when a command is queued; a denied one ends the transaction', async (t, server) => {
     const client = await server.client()
     t.deepEqual(await exec(client, ['SET', 'upper:m', 'abc'], ['GET', 'upper:m'], ['GET', 'answer:m']), [
@@ -231,7 +274,7 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
     t.regex(await messageOf(client.call('FERRITE.CALL', 'hook guards/size', 'x')), /cannot be run through FERRITE.CALL/)
     t.regex(await client.info('ferrite'), /^ferrite_hook_guards\/size:calls=2,failed=0,refused=1,/m)
     t.regex(await messageOf(client.call('FERRITE.HOOK', 'INFO', 'nobody')), /expected <plugin>\/<hook>/)
-    t.is(((await client.call('FERRITE.HOOK', 'LIST')) as unknown[]).length, 12)
+    t.is(((await client.call('FERRITE.HOOK', 'LIST')) as unknown[]).length, 15)
   })
 })
 

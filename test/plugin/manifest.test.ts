@@ -44,6 +44,7 @@ const manifest = {
       failure: 'deny',
       transaction: 'sync',
       priority: -5,
+      sample: 1_000_000,
     },
   ],
   keyHooks: ['seen'],

@@ -58,6 +58,7 @@ const hook: HookRoute = {
   failure: 'deny',
   transaction: 'sync',
   priority: 100,
+  sample: 1_000_000,
 }
 
 test('route table: the example of the protocol is written and read', (t) => {
@@ -131,7 +132,7 @@ const anyRoute = fc.record({
 
 const anyHook = fc.record({
   name: word,
-  kind: fc.constant('before' as const),
+  kind: fc.constantFrom('before' as const, 'after' as const, 'after-wait' as const),
   commands: words,
   keys: words,
   users: words,
@@ -140,6 +141,7 @@ const anyHook = fc.record({
   failure: fc.constantFrom('deny' as const, 'allow' as const),
   transaction: fc.constantFrom('sync' as const, 'allow' as const, 'deny' as const),
   priority: small,
+  sample: fc.integer({ min: 1, max: 1_000_000 }),
 })
 
 const anyPlugins = fc.array(

@@ -1,6 +1,7 @@
 // What handlers, reads and replies infer. Checked by tsc alone (scripts/check-types.mjs).
 import { expectTypeOf } from 'expect-type'
 import {
+  after,
   arg,
   before,
   command,
@@ -21,6 +22,10 @@ import {
   type CommandContext,
   type EmittedEvent,
   type EventPayload,
+  type ToldContext,
+  type FinishedCommand,
+  type CommandWords,
+  type CommandResult,
   type FlushEvent,
   type CommitResult,
   type HookContext,
@@ -268,3 +273,32 @@ definePlugin({
   },
 })
 expectTypeOf<ReturnType<HookedCommand['continue']>>().toEqualTypeOf<Verdict>()
+
+definePlugin({
+  name: 'after',
+  hooks: {
+    told: after({
+      command: ['SET', '@write'],
+      sample: 0.5,
+      handler(ctx, cmd, result) {
+        expectTypeOf(ctx).toEqualTypeOf<ToldContext>()
+        expectTypeOf(cmd).toEqualTypeOf<CommandWords>()
+        expectTypeOf(result).toEqualTypeOf<CommandResult>()
+        expectTypeOf(result.durationUs).toEqualTypeOf<number>()
+      },
+    }),
+    waited: after({
+      wait: true,
+      key: 'user:*',
+      timeoutMs: 5,
+      onFailure: 'allow',
+      inTransaction: 'allow',
+      async handler(ctx, cmd, result) {
+        expectTypeOf(ctx).toEqualTypeOf<HookContext>()
+        expectTypeOf(cmd).toEqualTypeOf<CommandWords>()
+        expectTypeOf(result).toEqualTypeOf<FinishedCommand>()
+        return (await ctx.redis.get('a')) === null ? result.keep() : result.replace({ a: 1 })
+      },
+    }),
+  },
+})

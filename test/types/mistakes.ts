@@ -1,5 +1,6 @@
 // The likeliest mistakes: each is one error, at the place that has to change. Checked by tsc alone.
 import {
+  after,
   arg,
   before,
   command,
@@ -268,4 +269,29 @@ before({
     ctx.commit.set('a', 1)
     return cmd.continue()
   },
+})
+
+// 21. An after hook that a client waits for and that gives no verdict, and one that gives a before hook's.
+after({
+  wait: true,
+  // @ts-expect-error -- return result.keep()
+  handler: () => undefined,
+})
+after({
+  wait: true,
+  // @ts-expect-error -- result.replace() is meant
+  handler: (_ctx, cmd) => cmd.deny('ERR', 'too late'),
+})
+
+// 22. Options of the one kind of after hook on the other.
+after({
+  // @ts-expect-error -- nobody waits for it: onFailure needs wait: true
+  onFailure: 'deny',
+  handler: () => undefined,
+})
+after({
+  wait: true,
+  // @ts-expect-error -- a sample would let replies through
+  sample: 0.1,
+  handler: (_ctx, _cmd, result) => result.keep(),
 })

@@ -38,6 +38,7 @@ export const InvokeFlag = {
   rerun: 16,
   guarded: 32,
   chained: 64,
+  told: 128,
 } as const
 
 export const ResultFlag = { commit: 2, assumed: 4 } as const

@@ -16,12 +16,14 @@ import {
 import { decodeResp } from '../bridge/resp.js'
 import type { U64 } from '../bridge/u64.js'
 import type { CompiledCommand } from '../sdk/compile.js'
-import type { CompiledCommandHook } from '../sdk/compile-before.js'
+import type { CompiledVerdictHook } from '../sdk/compile-command-hook.js'
 import { encodeReply, ReplyError } from '../sdk/encode-reply.js'
 import { PluginError } from '../sdk/plugin-error.js'
 import { BatchOverlay, readPlans, type ReadPlan } from './batch-overlay.js'
 import { CallContext, commitOf, endContext, type PluginBase } from './call-context.js'
+import type { EventQueue } from './event-queue.js'
 import { HookRunner } from './hook-runner.js'
+import { untold } from './hooked-command.js'
 import { isThenable, PendingRuns } from './pending-runs.js'
 import { failureId, writeEmptyResult, writeErrorResult } from './result-writer.js'
 
@@ -33,11 +35,18 @@ interface CommandSlot {
   readonly plans: readonly ReadPlan[]
 }
 
-/** A before hook that this lane serves. */
+/** A hook of this lane that clients wait for. */
 interface HookSlot {
   readonly kind: 'hook'
   readonly base: PluginBase
-  readonly hook: CompiledCommandHook
+  readonly hook: CompiledVerdictHook
+}
+
+/** An after hook of this lane that is told. */
+interface ToldSlot {
+  readonly kind: 'told'
+  readonly base: PluginBase
+  readonly queue: EventQueue<Invoke>
 }
 
 /** One run of a command. */
@@ -52,9 +61,9 @@ interface Run {
 /** What a run left behind for the rest of its batch. */
 type Left = 'nothing' | 'a promise' | readonly Argv[]
 
-/** Runs the commands and before hooks of one lane. */
+/** Runs the commands and command hooks of one lane. */
 export class CommandRunner {
-  private readonly slots: (CommandSlot | HookSlot | undefined)[] = []
+  private readonly slots: (CommandSlot | HookSlot | ToldSlot | undefined)[] = []
   private readonly pending: PendingRuns
   private readonly hooks: HookRunner
   private readonly overlay = new BatchOverlay()
@@ -75,9 +84,14 @@ export class CommandRunner {
     return this.slots.push({ kind: 'command', base, command, plans: readPlans(command.route) }) - 1
   }
 
-  /** Adds a before hook; returns its code. */
-  addHook(base: PluginBase, hook: CompiledCommandHook): number {
+  /** Adds a hook that clients wait for; returns its code. */
+  addHook(base: PluginBase, hook: CompiledVerdictHook): number {
     return this.slots.push({ kind: 'hook', base, hook }) - 1
+  }
+
+  /** Adds an after hook that is told; returns its code. */
+  addTold(base: PluginBase, queue: EventQueue<Invoke>): number {
+    return this.slots.push({ kind: 'told', base, queue }) - 1
   }
 
   /** Forgets the commands and hooks of a plugin; codes are never used again. */
@@ -89,7 +103,9 @@ export class CommandRunner {
 
   onInvoke(invoke: Invoke): void {
     const slot = this.slots[invoke.code]
-    if (slot === undefined) {
+    if ((invoke.flags & InvokeFlag.told) !== 0) {
+      if (slot?.kind === 'told') tell(slot.queue, invoke)
+    } else if (slot === undefined || slot.kind === 'told') {
       const text = 'the plugin does not serve this any more'
       writeErrorResult(this.lane.writer, invoke.id, Outcome.failed, 'ERR', text)
       this.endBatch(invoke)
@@ -190,6 +206,12 @@ export class CommandRunner {
     if (thrown instanceof ReplyError) base.log.error({ id }, `${command.name} cannot be answered: ${thrown.message}`)
     else base.log.error({ id, err: thrown }, `${command.name} failed`)
   }
+}
+
+function tell(queue: EventQueue<Invoke>, invoke: Invoke): void {
+  const dropped = untold(invoke.reads)
+  if (dropped > 0) queue.addDropped(dropped)
+  queue.push(invoke)
 }
 
 function isChained(invoke: Invoke): boolean {

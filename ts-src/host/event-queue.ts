@@ -1,4 +1,4 @@
-// The events of one hook: handled one after the other, in their order.
+// What one hook is told of: handled one after the other, in their order.
 import type { Event } from '../bridge/messages.js'
 
 /** Events that may wait for a slow handler; further ones are dropped and counted. */

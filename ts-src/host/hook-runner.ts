@@ -1,4 +1,4 @@
-// From the INVOKE of a before hook to its RESULT. The hot path: a handler that answers at once costs a context and a
+// From the INVOKE of a hook that a client waits for to its RESULT. The hot path: a handler that answers at once costs a context and a
 // command object, no promise and no timer.
 import type { ByteWriter } from '../bridge/byte-writer.js'
 import { beginFrame, endFrame } from '../bridge/frame.js'
@@ -7,11 +7,11 @@ import { MessageType, Outcome, type Argv, type Invoke } from '../bridge/messages
 import { respArray, respBulk } from '../bridge/resp.js'
 import type { U64 } from '../bridge/u64.js'
 import { Verdict } from '../sdk/before.js'
-import type { CompiledCommandHook } from '../sdk/compile-before.js'
+import type { CompiledVerdictHook } from '../sdk/compile-command-hook.js'
 import { encodeReply, ReplyError } from '../sdk/encode-reply.js'
 import { PluginError } from '../sdk/plugin-error.js'
 import { endContext, RequestContext, type PluginBase } from './call-context.js'
-import { InvokedCommand, kContinue } from './hooked-command.js'
+import { AwaitedResult, InvokedCommand, kContinue } from './hooked-command.js'
 import { isThenable, type PendingRuns } from './pending-runs.js'
 import { failureId, writeEmptyResult, writeErrorResult } from './result-writer.js'
 
@@ -19,31 +19,36 @@ import { failureId, writeEmptyResult, writeErrorResult } from './result-writer.j
 interface Run {
   readonly id: U64
   readonly base: PluginBase
-  readonly hook: CompiledCommandHook
+  readonly hook: CompiledVerdictHook
   readonly ctx: RequestContext
   readonly cmd: InvokedCommand
 }
 
-/** Runs the before hooks of one lane. */
+const kVerdicts = {
+  before: 'cmd.continue(), cmd.deny(), cmd.rewrite() or cmd.reply()',
+  'after-wait': 'result.keep() or result.replace()',
+} as const
+
+/** Runs the hooks of one lane that clients wait for. */
 export class HookRunner {
   constructor(
     private readonly lane: Lane,
     private readonly pending: PendingRuns,
   ) {}
 
-  run(base: PluginBase, hook: CompiledCommandHook, invoke: Invoke): void {
-    const { id, args } = invoke
-    const run: Run = { id, base, hook, ctx: new RequestContext(base, invoke), cmd: new InvokedCommand(args) }
+  run(base: PluginBase, hook: CompiledVerdictHook, invoke: Invoke): void {
+    const ctx = new RequestContext(base, invoke)
+    const run: Run = { id: invoke.id, base, hook, ctx, cmd: new InvokedCommand(invoke.args) }
     let value: unknown
     try {
-      value = hook.handler(run.ctx, run.cmd)
+      value = ask(run, invoke)
     } catch (thrown) {
       this.writeFailure(run, thrown)
       return
     }
     if (isThenable(value)) {
       this.pending.wait(
-        id,
+        run.id,
         run.ctx,
         value,
         (verdict) => this.writeVerdict(run, verdict),
@@ -87,7 +92,7 @@ export class HookRunner {
     if (thrown instanceof ReplyError) {
       this.writeFailed(run, `hook ${hook.name} cannot answer ${cmd.name}: ${thrown.message}`)
     } else if (thrown instanceof PluginError) {
-      const text = `hook ${hook.name} failed on ${cmd.name} with an error reply; only cmd.deny() refuses the command`
+      const text = `hook ${hook.name} failed on ${cmd.name} with an error reply; only ${kVerdicts[hook.kind]} are verdicts`
       this.writeFailed(run, text, thrown)
     } else this.writeFailed(run, `hook ${hook.name} failed on ${cmd.name}`, thrown)
   }
@@ -96,7 +101,7 @@ export class HookRunner {
     const { hook, cmd } = run
     this.writeFailed(
       run,
-      `hook ${hook.name} gave no verdict on ${cmd.name}: got ${kindOf(value)}; return cmd.continue(), cmd.deny(), cmd.rewrite() or cmd.reply() in every path`,
+      `hook ${hook.name} gave no verdict on ${cmd.name}: got ${kindOf(value)}; return ${kVerdicts[hook.kind]} in every path`,
     )
   }
 
@@ -113,6 +118,11 @@ export class HookRunner {
     )
     base.log.error(thrown === undefined ? { id } : { id, err: thrown }, text)
   }
+}
+
+function ask({ hook, ctx, cmd }: Run, invoke: Invoke): unknown {
+  if (hook.kind === 'before') return hook.handler(ctx, cmd)
+  return hook.handler(ctx, cmd, new AwaitedResult(invoke.reads))
 }
 
 /** What came instead of a verdict, without its content: that may be the client's. */

@@ -1,11 +1,13 @@
 // What a thread of the host does with a lane: its plugins' commands, hooks, events and calls.
 import type { Lane, LaneHandler } from '../bridge/lane.js'
 import type { CommandProblem, Event, Invoke, Notice } from '../bridge/messages.js'
+import type { CompiledCommandHook } from '../sdk/compile-command-hook.js'
 import { servedName } from '../plugin/hook-route.js'
 import { Calls } from './calls.js'
 import { CommandRunner } from './command-runner.js'
 import { Emitter } from './emitter.js'
 import { HostError } from './errors.js'
+import type { EventQueue } from './event-queue.js'
 import type { Listener } from './listener.js'
 import type { PluginRuntime } from './plugin-runtime.js'
 
@@ -52,7 +54,7 @@ export class LaneRuntime implements LaneHandler {
       })),
       ...plugin.plugin.commandHooks.map((hook) => ({
         name: servedName(plugin.name, hook.name),
-        code: this.runner.addHook(plugin.base, hook),
+        code: this.addHook(plugin, hook),
       })),
     ]
     const subscriptions = plugin.listeners.map(({ subscription, queue }) => {
@@ -102,6 +104,11 @@ export class LaneRuntime implements LaneHandler {
 
   private onEvent(event: Event | Notice): void {
     for (const id of event.subscriptions) this.listeners.get(id)?.queue.push(event)
+  }
+
+  private addHook(plugin: PluginRuntime, hook: CompiledCommandHook): number {
+    if (hook.kind !== 'after') return this.runner.addHook(plugin.base, hook)
+    return this.runner.addTold(plugin.base, plugin.toldQueues.get(hook) as EventQueue<Invoke>) // has all of its own
   }
 
   /** Nobody knows whose events were lost: every hook of the lane is told. */

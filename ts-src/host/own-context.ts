@@ -1,6 +1,6 @@
 // The `ctx` of what a plugin does on its own: timers, events, setup and teardown.
-import type { Event } from '../bridge/messages.js'
-import type { KeyEventContext, NoticeContext, PluginContext, RawCall } from '../sdk/context.js'
+import type { Event, Invoke } from '../bridge/messages.js'
+import type { KeyEventContext, NoticeContext, PluginContext, RawCall, ToldContext } from '../sdk/context.js'
 import type { EventPayload } from '../sdk/event-payload.js'
 import type { PluginRedis } from '../sdk/redis-types.js'
 import type { CallerAccess, PluginBase } from './call-context.js'
@@ -44,6 +44,27 @@ export class OwnNoticeContext extends OwnContext implements NoticeContext {
     hops: number,
   ) {
     super(base, access, now, signal, hops)
+  }
+}
+
+export class OwnToldContext extends OwnContext implements ToldContext {
+  readonly user: string
+  readonly clientId: number
+  readonly db: number
+  readonly resp: 2 | 3
+
+  constructor(
+    base: PluginBase,
+    access: CallerAccess,
+    invoke: Invoke,
+    readonly dropped: number,
+    signal: AbortSignal,
+  ) {
+    super(base, access, invoke.now, signal)
+    this.user = invoke.user
+    this.clientId = Number(invoke.clientId)
+    this.db = invoke.db
+    this.resp = invoke.resp
   }
 }
 

@@ -1,14 +1,16 @@
 // One plugin that runs on a lane: its contexts, hooks, timers, and its beginning and end.
-import type { ServerState } from '../bridge/messages.js'
+import type { Invoke, ServerState } from '../bridge/messages.js'
 import type { CompiledPlugin, CompiledTimer } from '../sdk/compile.js'
+import type { CompiledCommandHook } from '../sdk/compile-command-hook.js'
 import type { LifecycleContext, TimerContext } from '../sdk/context.js'
 import { CallerAccess, type PluginBase } from './call-context.js'
 import { endsWithin } from './deadline.js'
 import { HostError, thrownText } from './errors.js'
-import type { EventFigures } from './event-queue.js'
+import type { EventFigures, EventQueue } from './event-queue.js'
 import { keyListener, noticeListener, type Listener, type ListenerBase } from './listener.js'
 import { OwnContext } from './own-context.js'
 import { Timers } from './timers.js'
+import { toldQueue } from './told-queue.js'
 
 export interface PluginRuntimeOptions extends PluginBase {
   readonly version: string
@@ -29,6 +31,8 @@ export class PluginRuntime {
   readonly base: PluginBase
   /** Its hooks on events. */
   readonly listeners: readonly Listener[]
+  /** Its after hooks that nobody waits for. */
+  readonly toldQueues: ReadonlyMap<CompiledCommandHook, EventQueue<Invoke>>
   private readonly ending = new AbortController()
   private readonly lastWords = new AbortController()
   private stopped: Promise<void> | undefined
@@ -48,6 +52,9 @@ export class PluginRuntime {
       signal: this.ending.signal,
       lastSignal: this.lastWords.signal,
     }
+    this.toldQueues = new Map(
+      plugin.commandHooks.flatMap((hook) => (hook.kind === 'after' ? [[hook, toldQueue(hook, own)] as const] : [])),
+    )
     this.listeners = [
       ...plugin.keyHooks.map((hook) => keyListener(hook, own)),
       ...plugin.noticeHooks.map((hook) => noticeListener(hook, own)),
@@ -94,10 +101,11 @@ export class PluginRuntime {
   private async end(deadlineMs: number): Promise<void> {
     const until = Date.now() + deadlineMs
     this.ending.abort(new HostError('FERRITE_REQUEST_CANCELLED', `plugin ${this.name} is to end`))
-    for (const { queue } of this.listeners) queue.clear()
-    const running = Promise.all([this.timers.stop(), ...this.listeners.map(({ queue }) => queue.idle)])
+    const queues = [...this.listeners.map(({ queue }) => queue), ...this.toldQueues.values()]
+    for (const queue of queues) queue.clear()
+    const running = Promise.all([this.timers.stop(), ...queues.map((queue) => queue.idle)])
     if (!(await endsWithin(running, until - Date.now())))
-      this.base.log.warn('timers or events were still running at the end')
+      this.base.log.warn('timers, events or after hooks were still running at the end')
     this.lastWords.abort(this.ending.signal.reason)
     await this.teardown(until)
   }

@@ -1,5 +1,7 @@
 /** What the module must know of a command hook: the types behind the `hook` lines of the route table and `ferrite.json`. */
 
+/** `after-wait`: the reply waits for it. */
+export const hookKinds = ['before', 'after', 'after-wait'] as const
 /** What may happen to a command whose hook has failed. */
 export const hookFailures = ['deny', 'allow'] as const
 /** What may happen where the client cannot be blocked: MULTI, scripts, other modules. */
@@ -8,7 +10,7 @@ export const hookTransactions = ['sync', 'allow', 'deny'] as const
 /** Everything that the route table says about a command hook. Empty lists match all. */
 export interface HookRoute {
   readonly name: string
-  readonly kind: 'before'
+  readonly kind: (typeof hookKinds)[number]
   /** `SET`, `CONFIG|SET`, `@write`. */
   readonly commands: readonly string[]
   /** Globs; one key of the command must match. */
@@ -20,6 +22,8 @@ export interface HookRoute {
   readonly transaction: (typeof hookTransactions)[number]
   /** Lower first. */
   readonly priority: number
+  /** Of `after`: how many in a million commands it is told of. */
+  readonly sample: number
 }
 
 /** A command as it is matched: a name, a subcommand, a category. */
@@ -32,6 +36,8 @@ export const userPattern = /^[^\s\0]+$/
 export const mostHookMatchers = 256
 export const mostHookDb = 999_999
 export const mostHookTimeoutMs = 60_000
+/** All of them. */
+export const wholeSample = 1_000_000
 /** Priorities go from its negative to it. */
 export const mostHookPriority = 1000
 

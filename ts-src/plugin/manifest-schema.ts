@@ -3,6 +3,7 @@
 import { argTypes } from './command-route.js'
 import {
   hookFailures,
+  hookKinds,
   hookTransactions,
   matchedCommandPattern,
   mostHookDb,
@@ -10,6 +11,7 @@ import {
   mostHookPriority,
   mostHookTimeoutMs,
   userPattern,
+  wholeSample,
 } from './hook-route.js'
 import { noticeHookKinds } from './notice-hook.js'
 
@@ -121,7 +123,7 @@ const matchers = (items: object): object => ({ type: 'array', items, maxItems: m
 
 export const hookRouteSchema = object({
   name: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$' },
-  kind: { enum: ['before'] },
+  kind: { enum: [...hookKinds] },
   commands: matchers({ type: 'string', pattern: matchedCommandPattern.source }),
   keys: matchers({ type: 'string', pattern: '^[^\\0]+$' }),
   users: matchers({ type: 'string', pattern: userPattern.source }),
@@ -130,4 +132,5 @@ export const hookRouteSchema = object({
   failure: { enum: [...hookFailures] },
   transaction: { enum: [...hookTransactions] },
   priority: range(-mostHookPriority, mostHookPriority),
+  sample: range(1, wholeSample),
 })

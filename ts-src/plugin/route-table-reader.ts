@@ -11,7 +11,7 @@ import {
   type PluginRoutes,
   type ReadWord,
 } from './command-route.js'
-import { hookFailures, hookTransactions, type HookRoute } from './hook-route.js'
+import { hookFailures, hookKinds, hookTransactions, wholeSample, type HookRoute } from './hook-route.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 type OpenArg = Omit<ArgDoc, 'args'> & { args?: OpenArg[] }
@@ -195,7 +195,7 @@ function addToCommand(command: OpenCommand, words: LineWords): void {
 function parseHook(words: LineWords): HookRoute {
   return {
     name: words.needText('name'),
-    kind: words.oneOf(words.needText('kind'), ['before']),
+    kind: words.oneOf(words.needText('kind'), hookKinds),
     commands: words.needList('commands'),
     keys: words.needList('keys'),
     users: words.needList('users'),
@@ -204,6 +204,7 @@ function parseHook(words: LineWords): HookRoute {
     failure: words.oneOf(words.needText('failure'), hookFailures),
     transaction: words.oneOf(words.needText('transaction'), hookTransactions),
     priority: words.int('priority'),
+    sample: words.toInt(words.raw('sample') ?? String(wholeSample)),
   }
 }
 

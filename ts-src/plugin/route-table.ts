@@ -4,7 +4,7 @@
  */
 
 import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
-import type { HookRoute } from './hook-route.js'
+import { wholeSample, type HookRoute } from './hook-route.js'
 import { checksumOf } from './route-table-reader.js'
 
 export * from './command-route.js'
@@ -113,6 +113,7 @@ function formatHook(hook: HookRoute): string {
     ['failure', hook.failure],
     ['transaction', hook.transaction],
     ['priority', hook.priority],
+    ...(hook.sample === wholeSample ? [] : ([['sample', hook.sample]] as const)),
   ])
 }
 

@@ -1,11 +1,12 @@
 /** Before hooks: what a plugin says to a client's command before the server runs it. */
 
+import type { CommandMatcher, CommandWords } from './command-matcher.js'
 import type { HookContext } from './context.js'
 import type { Reply } from './reply.js'
 
 declare const kVerdict: unique symbol
 
-/** What a before hook decided. Made by the methods of `HookedCommand` alone. */
+/** What a hook decided. Made by the methods of `HookedCommand` and `FinishedCommand` alone. */
 export class Verdict {
   declare readonly [kVerdict]: true
 
@@ -30,11 +31,7 @@ export type CommandWord = string | number | bigint | Buffer
  * @example
  * handler: (ctx, cmd) => (cmd.args.length > 100 ? cmd.deny('ERR', 'too many arguments') : cmd.continue())
  */
-export interface HookedCommand {
-  /** The first word, in capitals: `SET`; `CONFIG` for `CONFIG|SET`. */
-  readonly name: string
-  /** The words behind the name; of a subcommand the first one is its name. Changing their bytes changes nothing. */
-  readonly args: readonly Buffer[]
+export interface HookedCommand extends CommandWords {
   /** Lets it go on: the next hook is asked, and after the last one the server runs it. */
   continue(): Verdict
   /**
@@ -64,16 +61,8 @@ export interface HookedCommand {
   reply(value: Reply): Verdict
 }
 
-/** Which commands a before hook is asked about, and what it does. A command must match all that is given. */
-export interface BeforeOptions {
-  /** A name in capitals, `'CONFIG|SET'` for a subcommand, `'@write'` for an ACL category, or several. @default all commands */
-  readonly command?: string | readonly string[]
-  /** Glob of keys (as in KEYS), or several; one key of the command must match. @default also commands without keys */
-  readonly key?: string | readonly string[]
-  /** Name of the client's ACL user, or several. @default all users */
-  readonly user?: string | readonly string[]
-  /** Number of the client's database, or several. @default all databases */
-  readonly db?: number | readonly number[]
+/** Which commands a before hook is asked about, and what it does. */
+export interface BeforeOptions extends CommandMatcher {
   /** Milliseconds until the hook has failed, 1 to 60 000. @default 50 */
   readonly timeoutMs?: number
   /**
@@ -86,8 +75,6 @@ export interface BeforeOptions {
    * for the handler with a short deadline, `allow` lets the command go on unasked, `deny` refuses it. @default 'sync'
    */
   readonly inTransaction?: 'sync' | 'allow' | 'deny'
-  /** Hooks with a lower number are asked first, -1000 to 1000; then by names of plugins and hooks. @default 100 */
-  readonly priority?: number
   /**
    * Decides about one command; returns what a method of `cmd` made, in every path. Whatever it throws, a `PluginError`
    * too, is a failure: use `cmd.deny()` to refuse.

@@ -6,10 +6,11 @@ import type { CommandRoute } from '../plugin/command-route.js'
 import { layOut, type ArgLayout } from './arg-layout.js'
 import { ArgParser } from './arg-parser.js'
 import { buildSequence } from './arg-tree.js'
+import { AfterHook } from './after.js'
 import { BeforeHook } from './before.js'
 import { checkFunction, checkGlobs, checkInteger, checkKeys, checkText, checkWord, fail } from './check.js'
 import { Command, extraFlags, type CommandOptions } from './command.js'
-import { compileBefore, type CompiledCommandHook } from './compile-before.js'
+import { compileAfter, compileBefore, type CompiledCommandHook } from './compile-command-hook.js'
 import { compileEmittedHook, compileNoticeHook, type CompiledNoticeHook } from './compile-notice-hook.js'
 import { CompiledReads } from './compile-reads.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
@@ -289,12 +290,13 @@ function compileHooks(definition: PluginDefinition): CompiledHooks {
   for (const [name, hook] of hooks) {
     const path = `hooks.${name}`
     if (hook instanceof BeforeHook) commandHooks.push(compileBefore(definition.name, name, path, hook))
+    else if (hook instanceof AfterHook) commandHooks.push(compileAfter(definition.name, name, path, hook))
     else if (hook instanceof KeyHook) keyHooks.push(compileKeyHook(name, path, hook))
     else if (hook instanceof EmittedHook) noticeHooks.push(compileEmittedHook(name, path, hook))
     else if (hook instanceof ClientHook || hook instanceof ServerHook)
       noticeHooks.push(compileNoticeHook(name, path, hook))
     else if (hook instanceof TimerHook) timers.push(compileTimer(name, path, hook))
-    else fail(path, 'must be made by before(), onKey(), onClient(), onServer(), on(), every() or cron()')
+    else fail(path, 'must be made by before(), after(), onKey(), onClient(), onServer(), on(), every() or cron()')
   }
   return { commandHooks, keyHooks, noticeHooks, timers }
 }

@@ -55,7 +55,7 @@ export interface LifecycleContext extends PluginContext {
 }
 
 /**
- * The context of a before hook, and what a command has of it. `redis` and `call` act as the client's user, in its
+ * The context of a hook that a client waits for, and what a command has of it. `redis` and `call` act as the client's user, in its
  * database.
  */
 export interface HookContext extends PluginContext {
@@ -73,6 +73,24 @@ export interface HookContext extends PluginContext {
   readonly resp: 2 | 3
   /** The server with the plugin's own rights instead of the client's. */
   readonly asPlugin: ServerAccess
+}
+
+/** The context of an after hook that nobody waits for. `redis` and `call` act as the plugin itself. */
+export interface ToldContext extends PluginContext {
+  /** The server's time in milliseconds since 1970, just after the command. */
+  readonly now: number
+  /** The client's ACL user. */
+  readonly user: string
+  /** As in CLIENT ID; of scripts it is no client's. */
+  readonly clientId: number
+  /** The client's database. */
+  readonly db: number
+  /** The protocol that the client speaks. */
+  readonly resp: 2 | 3
+  /** Commands that the hook was not told of just before this one: the plugin was too slow, or not there. */
+  readonly dropped: number
+  /** Fires when the plugin is to end. */
+  readonly signal: AbortSignal
 }
 
 /** The context of a command. */

@@ -1,5 +1,6 @@
 /** What may stand in `hooks`; of it, what runs without a client asking: key events and timers. */
 
+import type { AfterHook } from './after.js'
 import type { BeforeHook } from './before.js'
 import type { KeyEventContext, TimerContext } from './context.js'
 import type { Duration } from './duration.js'
@@ -107,7 +108,7 @@ export class TimerHook {
 }
 
 /** What may stand in `hooks`. */
-export type Hook = BeforeHook | ClientHook | EmittedHook | KeyHook | ServerHook | TimerHook
+export type Hook = AfterHook | BeforeHook | ClientHook | EmittedHook | KeyHook | ServerHook | TimerHook
 
 /**
  * Runs a handler when keys change, expire or are evicted.

@@ -1,0 +1,31 @@
+/* What after hooks are told of a command that has run. */
+#ifndef FERRITE_AFTER_H
+#define FERRITE_AFTER_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+#include "call.h"
+#include "caller.h"
+#include "facts.h"
+#include "frame.h"
+
+/* What came of a command. */
+typedef struct CommandOutcome {
+    Slice reply;       /* as the client gets it, in its protocol */
+    uint64_t duration; /* us */
+} CommandOutcome;
+
+/* Tells the hooks of the list that nobody waits for. Where a lane has no room for it, the hook hears later of how many
+ * commands it was not told. */
+void after_tell(HookList hooks, const Arguments *arguments, const CommandCaller *caller, const CommandOutcome *outcome);
+
+/* How many of the list are waited for. */
+int after_waiting(HookList hooks);
+
+/* Writes it as the reads of an INVOKE. */
+void after_put(Buffer *reads, const CommandOutcome *outcome);
+
+void after_free(void);
+
+#endif
