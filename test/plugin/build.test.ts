@@ -131,6 +131,7 @@ test('build: hooks, timers, settings and declared replies are in the manifest', 
       failure: 'deny',
       transaction: 'sync',
       priority: 100,
+      sample: 1_000_000,
     },
   ])
   t.deepEqual(manifest.keyHooks, ['seen'])

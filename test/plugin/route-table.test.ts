@@ -213,7 +213,10 @@ test('route table: a damaged table is refused whole, with the line', (t) => {
     'route table, line 6: words must be printable and one space apart',
   )
   t.is(refuse(handMade.replace(' users=', '')), 'route table, line 9: hook without users=')
-  t.is(refuse(handMade.replace('kind=before', 'kind=during')), "route table, line 9: 'during' is none of before")
+  t.is(
+    refuse(handMade.replace('kind=before', 'kind=during')),
+    "route table, line 9: 'during' is none of before after after-wait",
+  )
   t.is(refuse(handMade.replace('dbs=', 'dbs=a')), "route table, line 9: 'a' is not a whole number")
   t.is(refuse(handMade.replace('failure=deny', 'failure=no')), "route table, line 9: 'no' is none of deny allow")
   t.is(refuse(handMade.replace('end 9', 'doc summary=a\nend 10')), 'route table, line 10: a doc behind a hook')

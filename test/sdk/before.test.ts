@@ -39,6 +39,7 @@ test('before: what is left out has its default', (t) => {
         failure: 'deny',
         transaction: 'sync',
         priority: 100,
+        sample: 1_000_000,
       },
     ],
   )
@@ -67,6 +68,7 @@ test('before: one matcher or several, each once', (t) => {
       failure: 'allow',
       transaction: 'deny',
       priority: -1000,
+      sample: 1_000_000,
     },
   )
   t.like(route({ command: 'GET', db: 0, user: 'default' }), { commands: ['GET'], dbs: [0], users: ['default'] })
@@ -85,7 +87,7 @@ test(
   'a misspelt option',
   refused,
   { keys: 'user:*' },
-  '.keys: is not known; known are command, key, user, db, timeoutMs, onFailure, inTransaction, priority, handler',
+  '.keys: is not known; known are command, key, user, db, priority, timeoutMs, onFailure, inTransaction, handler',
 )
 test('a hook without a handler', refused, { handler: undefined }, '.handler: must be a function, got nothing')
 test(

@@ -369,7 +369,7 @@ test(
   'a hook that is none',
   refused,
   hook({}),
-  'hooks.h: must be made by before(), onKey(), onClient(), onServer(), on(), every() or cron()',
+  'hooks.h: must be made by before(), after(), onKey(), onClient(), onServer(), on(), every() or cron()',
 )
 test(
   'a bad interval',
