@@ -2,12 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "memory.h"
 #include "module.h"
 
 static Facts *list;
 static int count, room;
+/* Commands that are there under names that nobody has used yet. */
+static int unknown_names;
 
 /* Open addressing, at most half full: positions in the list, plus one. */
 static int *table;
@@ -41,9 +44,9 @@ static Facts *find(const char *text, size_t length, const char *more, size_t mor
     size_t whole = length + (more ? 1 + more_length : 0);
     for (uint32_t at = hash & (table_size - 1); table[at]; at = (at + 1) & (table_size - 1)) {
         Facts *facts = &list[table[at] - 1];
-        if (facts->name_length != whole || !same_lower(facts->name, text, length)) continue;
-        if (!more || (facts->name[length] == '|' && same_lower(facts->name + length + 1, more, more_length)))
-            return facts;
+        const char *called = facts->called;
+        if (facts->called_length != whole || !same_lower(called, text, length)) continue;
+        if (!more || (called[length] == '|' && same_lower(called + length + 1, more, more_length))) return facts;
     }
     return NULL;
 }
@@ -146,41 +149,70 @@ static char *lower_copy(const char *name, size_t length) {
     return copy;
 }
 
-static void read_command(RedisModuleCallReply *info) {
+/* "secretconfig|get" for "config|get" when the container is called "secretconfig". */
+static char *call_by(const char *called, const char *name) {
+    const char *sub = strchr(name, '|');
+    size_t length = strlen(called), more = sub ? strlen(sub) : 0;
+    char *joined = memory_zalloc(length + more + 1);
+    memcpy(joined, called, length);
+    if (sub) memcpy(joined + length, sub, more);
+    return joined;
+}
+
+/* `called` is what clients call the command, or the container that it is in. NULL: by its name. */
+static void read_command(RedisModuleCallReply *info, const char *called) {
     size_t length;
-    const char *name = RedisModule_CallReplyType(info) == REDISMODULE_REPLY_ARRAY ? text_at(info, 0, &length) : NULL;
-    if (!name || (length >= 9 && memcmp(name, "_ferrite.", 9) == 0)) return;
+    const char *text = RedisModule_CallReplyType(info) == REDISMODULE_REPLY_ARRAY ? text_at(info, 0, &length) : NULL;
+    if (!text || (length >= 9 && memcmp(text, "_ferrite.", 9) == 0)) return;
     if (count == room) {
         room = room ? room * 2 : 512;
         list = memory_realloc(list, (size_t)room * sizeof(*list));
     }
     RedisModuleCallReply *subcommands = RedisModule_CallReplyArrayElement(info, 9);
     size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
-    char *lower = lower_copy(name, length);
+    char *name = lower_copy(text, length);
+    char *own_name = called ? call_by(called, name) : name;
     list[count++] = (Facts){
-        .name = lower,
+        .name = name,
         .name_length = length,
+        .called = own_name,
+        .called_length = strlen(own_name),
         .categories = read_categories(RedisModule_CallReplyArrayElement(info, 6)),
         .flags =
-            read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0) | runs_others(lower),
+            read_flags(RedisModule_CallReplyArrayElement(info, 2)) | (inner ? FACT_CONTAINER : 0) | runs_others(name),
         .arity = number_at(info, 1),
         .first_key = number_at(info, 3),
         .last_key = number_at(info, 4),
         .key_step = number_at(info, 5),
         .wrapper = -1,
     };
-    for (size_t i = 0; i < inner; i++) read_command(RedisModule_CallReplyArrayElement(subcommands, i));
+    for (size_t i = 0; i < inner; i++) read_command(RedisModule_CallReplyArrayElement(subcommands, i), called);
 }
 
 static void fill_table(void) {
+    memory_free(table);
     table_size = 64;
     while (table_size < (uint32_t)count * 2) table_size *= 2;
     table = memory_zalloc(table_size * sizeof(*table));
     for (int i = 0; i < count; i++) {
-        uint32_t at = hash_more(HASH_START, list[i].name, strlen(list[i].name)) & (table_size - 1);
+        uint32_t at = hash_more(HASH_START, list[i].called, list[i].called_length) & (table_size - 1);
         while (table[at]) at = (at + 1) & (table_size - 1);
         table[at] = i + 1;
     }
+}
+
+/* The reply to COMMAND INFO for one name, which the caller frees; `info` is NULL when there is no such command. */
+static RedisModuleCallReply *ask(const char *name, size_t length, RedisModuleCallReply **info) {
+    RedisModuleCallReply *infos = RedisModule_Call(module_context, "COMMAND", "Ecb", "INFO", name, length);
+    *info = infos ? RedisModule_CallReplyArrayElement(infos, 0) : NULL;
+    if (*info && RedisModule_CallReplyType(*info) != REDISMODULE_REPLY_ARRAY) *info = NULL;
+    return infos;
+}
+
+static bool is_named(RedisModuleCallReply *info, const char *text, size_t length) {
+    size_t name_length = 0;
+    const char *name = text_at(info, 0, &name_length);
+    return name && name_length == length && strncasecmp(name, text, length) == 0;
 }
 
 /* One at a time: all at once take a megabyte, which the server's allocator would keep for a while. */
@@ -188,10 +220,38 @@ static void read_named(RedisModuleCallReply *names, size_t index) {
     size_t length;
     const char *name = text_at(names, index, &length);
     if (!name) return;
-    RedisModuleCallReply *infos = RedisModule_Call(module_context, "COMMAND", "Ecb", "INFO", name, length);
-    RedisModuleCallReply *info = infos ? RedisModule_CallReplyArrayElement(infos, 0) : NULL;
-    if (info) read_command(info);
+    RedisModuleCallReply *info, *infos = ask(name, length, &info);
+    /* COMMAND LIST has the server's own names, whatever the commands are called now. */
+    if (info && is_named(info, name, length))
+        read_command(info, NULL);
+    else
+        unknown_names++;
     if (infos) RedisModule_FreeCallReply(infos);
+}
+
+/* Redis 8.4 knows a command by its own name again once a connection has used the new one. */
+static void read_own_name(RedisModuleCallReply *info) {
+    size_t length;
+    const char *name = text_at(info, 0, &length);
+    if (!find(name, length, NULL, 0)) read_command(info, NULL);
+}
+
+bool facts_learn(const RedisModuleString *word) {
+    size_t length;
+    const char *text = RedisModule_StringPtrLen(word, &length);
+    if (unknown_names == 0 || memchr(text, '|', length)) return false;
+    RedisModuleCallReply *info, *infos = ask(text, length, &info);
+    bool is_new = info && !is_named(info, text, length);
+    if (is_new) {
+        char *called = lower_copy(text, length);
+        read_command(info, called);
+        read_own_name(info);
+        memory_free(called);
+        unknown_names--;
+        fill_table();
+    }
+    if (infos) RedisModule_FreeCallReply(infos);
+    return is_new;
 }
 
 bool facts_read(void) {
@@ -208,6 +268,7 @@ bool facts_read(void) {
 
 void facts_free(void) {
     for (int i = 0; i < count; i++) {
+        if (list[i].called != list[i].name) memory_free(list[i].called);
         memory_free(list[i].name);
         memory_free(list[i].categories);
         for (int phase = 0; phase < HOOK_PHASES; phase++) memory_free(list[i].hooks[phase].hooks);
@@ -216,6 +277,6 @@ void facts_free(void) {
     memory_free(table);
     list = NULL;
     table = NULL;
-    count = room = 0;
+    count = room = unknown_names = 0;
     table_size = 0;
 }

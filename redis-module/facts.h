@@ -40,7 +40,8 @@ typedef struct HookList {
 } HookList;
 
 typedef struct Facts {
-    char *name;       /* lower case, "config|get" */
+    char *name;       /* the server's own, lower case, "config|get" */
+    char *called;     /* what clients call it, lower case; `name` itself unless rename-command has changed it */
     char *categories; /* " @write @string " */
     uint32_t flags;
     int arity;
@@ -49,12 +50,16 @@ typedef struct Facts {
     bool can_replace;                  /* a module may run it in place of another */
     HookList hooks[HOOK_PHASES];       /* that name it: hooks.h */
     bool hooks_below;                  /* it has hooks, or one of its subcommands has */
-    size_t name_length;
+    size_t name_length, called_length;
 } Facts;
 
 /* Reads COMMAND anew; the hooks of all commands are none then. False when the server does not tell. Not from a
  * descriptor's callback. */
 bool facts_read(void);
+
+/* Looks whether a word that no command is known by is the new name of one (rename-command), which the server tells only
+ * who asks for it. True when it is: found from then on, without hooks until they are given. */
+bool facts_learn(const RedisModuleString *word);
 
 /* NULL when there is no such command. `second` may be NULL. */
 Facts *facts_of(const RedisModuleString *name, const RedisModuleString *second);

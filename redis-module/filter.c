@@ -201,9 +201,20 @@ bool filter_take_found(const RedisModuleString *word, Found *taken) {
 
 /* ===== Answering in its place ===== */
 
+/* An EXEC that does not run must end the MULTI all the same, else all that comes later on that connection would be
+ * queued: the server does so for one word too many. */
+static void abort_exec(const Seen *seen) {
+    RedisModuleString *words[] = {own(seen->argv[0]), own(seen->argv[0])};
+    put_words(seen, words, 2);
+}
+
 /* The client gets `value`, RESP3, and nothing runs. An error in MULTI is one at once, which ends the transaction: as
  * the name of a command that is not there. */
 static void answer(const Seen *seen, const char *value, size_t length) {
+    if (seen->in_multi && strcmp(seen->facts->name, "exec") == 0) {
+        abort_exec(seen);
+        return;
+    }
     if (seen->in_multi && *value == '-') {
         RedisModuleString *name = RedisModule_CreateStringPrintf(NULL, "(%.*s)", (int)length - 3, value + 1);
         put_words(seen, &name, 1);
@@ -334,6 +345,7 @@ static void on_command(RedisModuleCommandFilterCtx *ctx) {
     if (found.word) forget_found();
     const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
     const Facts *facts = name ? facts_of(name, NULL) : NULL;
+    if (!facts && name && hooks_learn(name)) facts = facts_of(name, NULL);
     if (!facts) return;
     if (facts->flags & FACT_RUNS_OTHERS) {
         script_caller = RedisModule_CommandFilterGetClientId(ctx);

@@ -150,6 +150,13 @@ void hooks_commands_changed(void) {
     hooks_changed();
 }
 
+bool hooks_learn(const RedisModuleString *word) {
+    if (!facts_learn(word)) return false;
+    wrapper_assign();
+    hooks_changed();
+    return true;
+}
+
 static bool load(RedisModuleCtx *ctx) {
     if (!RedisModule_CommandFilterGetClientId || !facts_read() || !wrapper_register_all(ctx)) return false;
     wrapper_assign();

@@ -17,6 +17,9 @@ void hooks_load(RedisModuleCtx *ctx);
 /* The route table has changed. */
 void hooks_changed(void);
 
+/* A client uses a name that no command is known by. True when there is one: rename-command gave it that name. */
+bool hooks_learn(const RedisModuleString *word);
+
 /* The server's commands have changed (MODULE LOAD). Not from a descriptor's callback. */
 void hooks_commands_changed(void);
 

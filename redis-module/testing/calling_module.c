@@ -14,6 +14,7 @@
  * cannot block itself (MULTI, scripts) it replies "promise", and CALLING.SETTLED gives the rest.
  *
  * CALLING.ABORT <format> <command> [<argument> ...] -- calls, and aborts at once what blocks: "aborted", or the reply.
+ * CALLING.WAIT -- blocks its client for a moment without asking whether it may, as careless modules do: "waited".
  * CALLING.SETTLED -- an array of the replies of promises that nobody waited for; they are forgotten. */
 #include <errno.h>
 #include <pthread.h>
@@ -207,6 +208,22 @@ static int Abort_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int
     return REDISMODULE_OK;
 }
 
+static int Wait_Reply(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    (void)argv, (void)argc;
+    return RedisModule_ReplyWithSimpleString(ctx, "waited");
+}
+
+static void Wait_Timer(RedisModuleCtx *ctx, void *client) {
+    (void)ctx;
+    RedisModule_UnblockClient(client, NULL);
+}
+
+static int Wait_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+    (void)argv, (void)argc;
+    RedisModule_CreateTimer(ctx, 1, Wait_Timer, RedisModule_BlockClient(ctx, Wait_Reply, NULL, NULL, 0));
+    return REDISMODULE_OK;
+}
+
 static int Settled_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     (void)argv, (void)argc;
     long count = 0;
@@ -228,6 +245,7 @@ __attribute__((visibility("default"))) int RedisModule_OnLoad(RedisModuleCtx *ct
     detached = RedisModule_GetDetachedThreadSafeContext(ctx);
     if (RedisModule_CreateCommand(ctx, "calling.run", Run_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
         RedisModule_CreateCommand(ctx, "calling.abort", Abort_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
+        RedisModule_CreateCommand(ctx, "calling.wait", Wait_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
         RedisModule_CreateCommand(ctx, "calling.settled", Settled_RedisCommand, "", 0, 0, 0) != REDISMODULE_OK ||
         RedisModule_SubscribeToKeyspaceEvents(ctx, REDISMODULE_NOTIFY_STRING | REDISMODULE_NOTIFY_EXPIRED, on_event) !=
             REDISMODULE_OK) {

@@ -74,12 +74,18 @@ export class RawClient implements Disposable {
 
   #take(chunk: Buffer): void {
     this.#chunks.push(chunk)
-    this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-64)
     const { end, resolve } = this.#waiter ?? {}
-    if (end === undefined || !this.#tail.subarray(-end.length).equals(end)) return
+    const recent = Buffer.concat([this.#tail, chunk])
+    this.#tail = recent.subarray(-64)
+    const at = end === undefined ? -1 : recent.indexOf(end)
+    if (end === undefined || at < 0) return
     const all = Buffer.concat(this.#chunks)
-    this.#chunks = []
-    resolve?.(all.subarray(0, all.length - end.length))
+    const before = all.length - recent.length + at
+    // What the server pushes may come behind the last reply: it is for the next question.
+    const rest = all.subarray(before + end.length)
+    this.#chunks = [rest]
+    this.#tail = rest.subarray(-64)
+    resolve?.(all.subarray(0, before))
   }
 }
 

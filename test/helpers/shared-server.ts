@@ -5,6 +5,7 @@ import { startCluster, type TestCluster } from './cluster.js'
 import { kTestMs, type EachServerOptions } from './each-server.js'
 import { servers } from './matrix.js'
 import { startServer, type StartServerOptions, type TestServer } from './server.js'
+import { startTwins, type Twins } from './twins.js'
 
 /** Declares one test of what is shared, titled `title [redis-8.0.6]`. */
 export type DeclareTest<Shared> = (title: string, body: (t: ExecutionContext, shared: Shared) => Promise<void>) => void
@@ -40,6 +41,20 @@ export function shareClusters(
     start: async (program) => await startCluster({ ...options, server: program }),
     prepare: () => Promise.resolve(),
     servers: (cluster) => cluster.nodes,
+  }
+  declareShared(test, options, share, declare)
+}
+
+/** The same with two servers per version, one without the module. Each test begins with no keys. */
+export function shareTwins(
+  test: TestFn,
+  options: ShareOptions,
+  declare: (it: DeclareTest<Twins>, program: ServerProgram) => void,
+): void {
+  const share: Share<Twins> = {
+    start: async (program) => await startTwins(program, options),
+    prepare: async (twins) => await Promise.all(twins.servers.map((server) => server.cli('flushall'))),
+    servers: (twins) => twins.servers,
   }
   declareShared(test, options, share, declare)
 }
