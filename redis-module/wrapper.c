@@ -67,15 +67,16 @@ static bool is_one_of(const char *name, const char *const *names) {
 
 /* Not those that act on the connection that they come from: a command run by a module has another one. Nor what blocks,
  * runs scripts, administers the server, or can take it down when a module runs it. Nor PING, which a server that cannot
- * save refuses by its name. Nor those of modules: no flag tells which of them block their client, and a server whose
- * module does so in a call of another ends. */
+ * save refuses by its name, and RESTORE-ASKING, which may write to a slot that is on its way here. Nor those of
+ * modules: no flag tells which of them block their client, and a server whose module does so in a call of another ends.
+ */
 static bool can_be_wrapped(const Facts *facts) {
     static const char *const own_connection[] = {
-        "select",       "client|",      "asking",      "readonly",   "readwrite", "wait",
-        "waitaof",      "subscribe",    "unsubscribe", "psubscribe", "monitor",   "ssubscribe",
-        "punsubscribe", "sunsubscribe", "multi",       "exec",       "discard",   "watch",
-        "unwatch",      "hello",        "auth",        "reset",      "quit",      "cluster|",
-        "replconf",     "command|",     "ferrite.",    "ping",       NULL};
+        "select",       "client|",      "asking",      "readonly",   "readwrite",      "wait",
+        "waitaof",      "subscribe",    "unsubscribe", "psubscribe", "monitor",        "ssubscribe",
+        "punsubscribe", "sunsubscribe", "multi",       "exec",       "discard",        "watch",
+        "unwatch",      "hello",        "auth",        "reset",      "quit",           "cluster|",
+        "replconf",     "command|",     "ferrite.",    "ping",       "restore-asking", NULL};
     uint32_t never = FACT_ADMIN | FACT_NO_AUTH | FACT_NO_SCRIPT | FACT_BLOCKING | FACT_CONTAINER | FACT_MODULE;
     return !(facts->flags & never) && !is_one_of(facts->name, own_connection) &&
            !command_named(facts->name, strlen(facts->name));
