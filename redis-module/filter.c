@@ -106,9 +106,9 @@ static bool learn(Seen *seen) {
     if (RedisModule_GetClientInfoById(&info, seen->client_id) == REDISMODULE_OK) return learn_client(seen, &info);
     seen->logged_in = true;
     if (!(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)) return true;
-    seen->can_be_told = !module_command_ran;
     seen->client_id = script_caller;
-    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK) return true;
+    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK) return true; /* another module's script */
+    seen->can_be_told = !module_command_ran;
     seen->db = info.db;
     seen->user = RedisModule_GetClientUserNameById(module_context, script_caller);
     return true;

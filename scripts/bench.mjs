@@ -6,12 +6,12 @@ import { buildBench, buildLibrary, root, rootFolder, runHere } from './library.m
 const say = (line) => console.error(`ferrite: ${line}`)
 const lib = async (path) => await import(new URL(`lib/${path}`, root).href)
 
-/** The C module of bench/block-unblock, by the CMake of the module itself. */
-async function buildBlockModule() {
+/** The C modules of bench, by the CMake of the module itself. */
+async function buildBenchModules() {
   const { compile } = await lib('setup/compile.js')
   const { findModuleHeader } = await lib('setup/header.js')
   const output = join(rootFolder, 'build', 'bench-modules')
-  if (!existsSync(join(output, 'block-unblock.so'))) say('compiling the module of the benchmarks (cmake)')
+  if (!existsSync(join(output, 'empty-filter.so'))) say('compiling the modules of the benchmarks (cmake)')
   const { includeDir } = await findModuleHeader(say)
   await compile({
     workDir: join(rootFolder, 'build', 'bench-module'),
@@ -29,7 +29,7 @@ const { ensureModule } = await lib('setup/module-build.js')
 const { ensureServers } = await lib('servers/catalogue.js')
 await ensureModule(say)
 await ensureServers({ say })
-await buildBlockModule()
+await buildBenchModules()
 process.exitCode = await runHere(process.execPath, [
   join(rootFolder, 'build/bench/bench/run.js'),
   ...process.argv.slice(2),

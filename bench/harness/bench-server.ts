@@ -13,8 +13,9 @@ export function benchPlugin(name: string): string {
   return join(packageRoot, 'bench', 'plugins', `${name}.ts`)
 }
 
-/** build/bench-modules/block-unblock.so, which scripts/bench.mjs has compiled. */
+/** The modules of bench/, which scripts/bench.mjs has compiled. */
 export const blockModule = join(packageRoot, 'build', 'bench-modules', 'block-unblock.so')
+export const emptyFilterModule = join(packageRoot, 'build', 'bench-modules', 'empty-filter.so')
 
 /** Starts a server and gives it the functions of bench/functions. */
 export async function startBenchServer(program: ServerProgram, options: StartServerOptions): Promise<TestServer> {

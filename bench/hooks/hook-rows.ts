@@ -1,6 +1,6 @@
-// Before hooks: SET with a plugin asked first, and what commands pay that no hook is for.
+// Hooks of commands: SET with a plugin asked first, or told afterwards, and what commands pay that no hook is for.
 import type { TestServer } from '../../test/helpers/server.js'
-import { benchPlugin, sideOf, startBenchServer } from '../harness/bench-server.js'
+import { benchPlugin, emptyFilterModule, sideOf, startBenchServer } from '../harness/bench-server.js'
 import { atLeast, atMost, differenceFigure, ownFigure, ratioFigure } from '../harness/figure.js'
 import { alternate, type Pace, type Round } from '../harness/rounds.js'
 import type { Row, Setting } from '../harness/topic.js'
@@ -19,6 +19,13 @@ async function compare({ program }: Setting, loads: readonly [Load, Load], pace:
   await using plain: TestServer = await startBenchServer(program, { module: false })
   const sides = [await sideOf(hooked, 'hook', loads[0], { host: true }), await sideOf(plain, 'none', loads[1])] as const
   return await alternate(sides, pace)
+}
+
+/** The same load on a server with hooks for other commands, and on one with a filter that does nothing. */
+async function compareWithFilter({ program, finePace }: Setting, load: Load): Promise<readonly Round[]> {
+  await using hooked: TestServer = await startBenchServer(program, { plugins: [benchPlugin('bench-hooks')] })
+  await using empty: TestServer = await startBenchServer(program, { module: false, modules: [emptyFilterModule] })
+  return await alternate([await sideOf(hooked, 'hook', load), await sideOf(empty, 'empty filter', load)], finePace)
 }
 
 const asked: Row = {
@@ -46,6 +53,7 @@ const unmatched: Row = {
     const set: Load = { command: ['SET', 'key:__rand_int__', 'xxx'], ...kPipelined }
     const gets = await compare(setting, [get, get], setting.finePace)
     const sets = await compare(setting, [set, set], setting.finePace)
+    const least = await compareWithFilter(setting, get)
     return {
       what: 'GET, which no hook names, and SET with a key that no hook is for, pipeline 16',
       against: 'a server without the module',
@@ -54,8 +62,34 @@ const unmatched: Row = {
         ratioFigure(gets, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
         ratioFigure(sets, { name: 'SET per second', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.95) }),
         ratioFigure(sets, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+        ratioFigure(least, { name: 'GET per second, against an empty filter', of: 'perSecond', sideUnit: '/s' }),
+        ratioFigure(least, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
       ],
-      notes: [],
+      notes: ['an empty filter is a module whose command filter does nothing: what any filter costs on this server'],
+    }
+  },
+}
+
+const told: Row = {
+  name: 'after',
+  async run({ program, pace }) {
+    await using hooked: TestServer = await startBenchServer(program, { plugins: [benchPlugin('bench-hooks')] })
+    await using plain: TestServer = await startBenchServer(program, { module: false })
+    const load: Load = { command: ['SET', 'told:__rand_int__', 'xxx'], ...kPipelined }
+    const sides = [await sideOf(hooked, 'hook', load, { host: true }), await sideOf(plain, 'none', load)] as const
+    const rounds = await alternate(sides, pace)
+    const client = await hooked.client()
+    const info = (await client.call('FERRITE.HOOK', 'INFO', 'bench-hooks/seen')) as unknown[]
+    const untold = Number(info[info.indexOf('overloaded') + 1])
+    return {
+      what: 'after hook on SET that is told of each, pipeline 16',
+      against: 'a server without the module',
+      figures: [
+        ratioFigure(rounds, { name: 'SET per second', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.55) }),
+        ratioFigure(rounds, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+        ownFigure(rounds, { name: 'host CPU per operation', of: 'hostCpu', unit: 'µs' }),
+      ],
+      notes: [`commands that the hook was not told of: ${untold}`],
     }
   },
 }
@@ -77,4 +111,4 @@ const sync: Row = {
   },
 }
 
-export const beforeRows = [asked, unmatched, sync]
+export const hookRows = [asked, unmatched, told, sync]
