@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "breaker.h"
 #include "builtin.h"
 #include "command.h"
 #include "hooks.h"
@@ -66,7 +67,7 @@ static int reply_list(RedisModuleCtx *ctx) {
 static int reply_info(RedisModuleCtx *ctx, const Command *hook) {
     static const char *const transactions[] = {"sync", "allow", "deny"};
     const RouteHook *route = hook->hook;
-    RedisModule_ReplyWithMap(ctx, 21);
+    RedisModule_ReplyWithMap(ctx, 24);
     reply_text(ctx, "name", public_name(hook));
     reply_text(ctx, "plugin", route->command.plugin);
     reply_text(ctx, "kind", kinds[route->kind]);
@@ -82,6 +83,10 @@ static int reply_info(RedisModuleCtx *ctx, const Command *hook) {
     reply_number(ctx, "timeout-ms", (uint64_t)route->command.timeout);
     reply_text(ctx, "on-failure", route->allow_on_failure ? "allow" : "deny");
     reply_text(ctx, "in-transaction", transactions[route->transaction]);
+    RedisModule_ReplyWithCString(ctx, "sample");
+    RedisModule_ReplyWithDouble(ctx, (double)route->sample / SAMPLE_ALL);
+    reply_text(ctx, "breaker", breaker_state(hook));
+    reply_number(ctx, "breaker-trips", hook->trips);
     reply_number(ctx, "asked", hook->calls);
     reply_number(ctx, "asked-sync", hook->sync_calls);
     reply_number(ctx, "denied", hook->refused);
@@ -111,6 +116,7 @@ static int reply_no_hook(RedisModuleCtx *ctx, RedisModuleString *word) {
 static void reset(Command *hook) {
     hook->calls = hook->refused = hook->failed = hook->timeouts = hook->overloaded = hook->sync_calls = 0;
     memset(&hook->latency, 0, sizeof(hook->latency));
+    breaker_reset(hook);
 }
 
 static int reset_all(RedisModuleCtx *ctx) {

@@ -6,6 +6,7 @@
 
 #include "after.h"
 #include "blocked.h"
+#include "breaker.h"
 #include "capacity.h"
 #include "cluster.h"
 #include "deadline.h"
@@ -69,6 +70,7 @@ static bool can_be_asked(const Request *request, Command *hook, char *error) {
                  hook->down_reason ? hook->down_reason : plugins_down_reason());
         return false;
     }
+    if (!breaker_lets(hook, error)) return false;
     size_t size = invoke_size(arguments->values, arguments->count) + buffer_length(&request->reads);
     if (size > FRAME_PAYLOAD_MAX) return invoke_too_long(hook, error);
     if (lane_has_room(hook->lane, size) && !capacity_reached(hook->lane)) return true;
@@ -185,6 +187,7 @@ static bool take_verdict(Request *request) {
     char error[CALL_ERROR_SIZE];
     Command *hook = request->command;
     histogram_add(&hook->latency, clock_microseconds() - request->started_at);
+    breaker_answered(hook);
     if (request->result_flags) { /* its reply might stand for one of the commit, which nobody runs */
         snprintf(error, sizeof(error), "ERR %s gave a commit or assumed reads, which are not for hooks", hook->name);
         return goes_on_without(request, hook, error);

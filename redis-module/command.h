@@ -24,6 +24,9 @@ typedef struct Command {
 
     Histogram latency; /* us, from the client's command to the reply */
     uint64_t calls, refused, failed, timeouts, conflicts, again, sync_calls, overloaded;
+    int late_in_a_row;   /* breaker.h */
+    uint64_t open_until; /* us */
+    uint64_t trips;
     uint64_t untold; /* of an after hook: commands that it was not told of since it was told of one */
 } Command;
 

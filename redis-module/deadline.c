@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "breaker.h"
 #include "heap.h"
 #include "invoke.h"
 #include "module.h"
@@ -46,7 +47,10 @@ static bool can_time_out(const Request *request) {
 static void time_out(Request *request) {
     char error[CALL_ERROR_SIZE];
     snprintf(error, sizeof(error), "TIMEOUT '%s' did not answer in time", request->command->name);
-    if (request->state == REQUEST_ASKED) invoke_cancel(request, CANCEL_TIMEOUT);
+    if (request->state == REQUEST_ASKED) {
+        invoke_cancel(request, CANCEL_TIMEOUT);
+        if (request->chain) breaker_late(request->command);
+    }
     pause_forget(request);
     request->timed_out = true;
     request->command->timeouts++;

@@ -107,7 +107,8 @@ static bool learn(Seen *seen) {
     seen->logged_in = true;
     if (!(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)) return true;
     seen->client_id = script_caller;
-    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK) return true; /* another module's script */
+    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK)
+        return true; /* another module's script */
     seen->can_be_told = !module_command_ran;
     seen->db = info.db;
     seen->user = RedisModule_GetClientUserNameById(module_context, script_caller);

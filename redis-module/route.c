@@ -540,6 +540,8 @@ static bool parse_hook(Parser *p) {
     hook->command.sync = hook->transaction == HOOK_SYNC;
     hook->command.timeout = number_of(p, "timeout", 50, 1, 60000);
     hook->priority = (int)number_of(p, "priority", 100, -1000, 1000);
+    hook->breaker = (int)number_of(p, "breaker", 10, 0, 1000);
+    hook->breaker_ms = (int)number_of(p, "breaker-ms", 1000, 10, 600000);
     hook->sample = (int)number_of(p, "sample", SAMPLE_ALL, 1, SAMPLE_ALL);
     return !p->failed && parse_words(p, "commands", &hook->commands) && parse_words(p, "keys", &hook->keys) &&
            parse_words(p, "users", &hook->users) && parse_databases(p, hook);

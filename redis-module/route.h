@@ -110,8 +110,10 @@ typedef struct RouteHook {
     int db_count; /* none: all */
     bool allow_on_failure;
     HookTransaction transaction;
-    int priority; /* lower is asked first */
-    int sample;   /* HOOK_AFTER: of how many in a million commands it is told */
+    int priority;   /* lower is asked first */
+    int breaker;    /* deadlines missed in a row; 0: no breaker */
+    int breaker_ms; /* how long it is not asked then */
+    int sample;     /* HOOK_AFTER: of how many in a million commands it is told */
 } RouteHook;
 
 typedef struct RouteTable {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "breaker.h"
 #include "config.h"
 #include "invoke.h"
 #include "module.h"
@@ -72,6 +73,7 @@ static bool ask_and_wait(RedisModuleCtx *ctx, Request *request, RedisModuleStrin
     invoke_cancel(request, CANCEL_TIMEOUT);
     lane_ping(lane); /* nothing answers a CANCEL: the PONG tells that the lane is free again */
     request->command->timeouts++;
+    if (request->chain) breaker_late(request->command);
     snprintf(error, CALL_ERROR_SIZE, "TIMEOUT '%s' did not answer within ferrite.sync-timeout", request->command->name);
     return false;
 }

@@ -145,6 +145,8 @@ static void put_hook(Buffer *out, const RouteHook *hook) {
     for (int i = 0; i < hook->db_count; i++) put_format(out, "%s%d", i ? "," : "", hook->dbs[i]);
     put_format(out, " timeout=%lld failure=%s transaction=%s priority=%d", hook->command.timeout,
                hook->allow_on_failure ? "allow" : "deny", transactions[hook->transaction], hook->priority);
+    if (hook->breaker != 10) put_format(out, " breaker=%d", hook->breaker);
+    if (hook->breaker_ms != 1000) put_format(out, " breaker-ms=%d", hook->breaker_ms);
     if (hook->sample != SAMPLE_ALL) put_format(out, " sample=%d", hook->sample);
     put_text(out, "\n");
 }

@@ -131,6 +131,8 @@ test('build: hooks, timers, settings and declared replies are in the manifest', 
       failure: 'deny',
       transaction: 'sync',
       priority: 100,
+      breaker: 10,
+      breakerMs: 1000,
       sample: 1_000_000,
     },
   ])

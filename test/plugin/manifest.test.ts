@@ -44,6 +44,8 @@ const manifest = {
       failure: 'deny',
       transaction: 'sync',
       priority: -5,
+      breaker: 10,
+      breakerMs: 1000,
       sample: 1_000_000,
     },
   ],

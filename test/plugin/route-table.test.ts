@@ -58,6 +58,8 @@ const hook: HookRoute = {
   failure: 'deny',
   transaction: 'sync',
   priority: 100,
+  breaker: 10,
+  breakerMs: 1000,
   sample: 1_000_000,
 }
 
@@ -141,6 +143,8 @@ const anyHook = fc.record({
   failure: fc.constantFrom('deny' as const, 'allow' as const),
   transaction: fc.constantFrom('sync' as const, 'allow' as const, 'deny' as const),
   priority: small,
+  breaker: fc.nat({ max: 1000 }),
+  breakerMs: fc.integer({ min: 10, max: 600_000 }),
   sample: fc.integer({ min: 1, max: 1_000_000 }),
 })
 

@@ -11,7 +11,8 @@ function route(options: object): unknown {
   return compilePlugin(definePlugin({ name: 'test', hooks: { h: hook } })).commandHooks[0]?.route
 }
 
-const none = { name: 'h', commands: [], keys: [], users: [], dbs: [], priority: 100, timeoutMs: 50 }
+const breaker = { breaker: 10, breakerMs: 1000 }
+const none = { name: 'h', commands: [], keys: [], users: [], dbs: [], priority: 100, timeoutMs: 50, ...breaker }
 
 test('after: what is left out has its default', (t) => {
   const whole = { sample: 1_000_000 }
@@ -30,15 +31,18 @@ test('after: all that can be given', (t) => {
     timeoutMs: 50,
     failure: 'allow',
     transaction: 'allow',
+    ...breaker,
     sample: 250_000,
   })
-  const waits = { wait: true, timeoutMs: 7, onFailure: 'allow', inTransaction: 'allow' }
+  const waits = { wait: true, timeoutMs: 7, onFailure: 'allow', inTransaction: 'allow', breaker: { failures: 3 } }
   t.deepEqual(route({ ...matcher, ...waits, handler: waited }), {
     ...matched,
     kind: 'after-wait',
     timeoutMs: 7,
     failure: 'allow',
     transaction: 'allow',
+    breaker: 3,
+    breakerMs: 1000,
     sample: 1_000_000,
   })
 })
@@ -50,6 +54,12 @@ for (const [title, options, problem] of [
   ['onFailure without wait', { onFailure: 'deny' }, 'hooks.h.onFailure: is not known; '],
   ['a wait that is none', { wait: 'yes' }, 'hooks.h.wait: must be true or false, got yes'],
   ['denying what was run', { wait: true, inTransaction: 'deny' }, "hooks.h.inTransaction: must be 'sync' or 'allow'"],
+  [
+    'a breaker that never trips',
+    { wait: true, breaker: { failures: 0 } },
+    'hooks.h.breaker.failures: must be a whole number',
+  ],
+  ['a misspelt breaker', { wait: true, breaker: { reset: 1 } }, 'hooks.h.breaker.reset: is not known; '],
   ['no handler', { handler: undefined }, 'hooks.h.handler: must be a function, got nothing'],
 ] as const) {
   test(`after: ${title} is refused`, (t) => {

@@ -39,6 +39,8 @@ test('before: what is left out has its default', (t) => {
         failure: 'deny',
         transaction: 'sync',
         priority: 100,
+        breaker: 10,
+        breakerMs: 1000,
         sample: 1_000_000,
       },
     ],
@@ -68,6 +70,8 @@ test('before: one matcher or several, each once', (t) => {
       failure: 'allow',
       transaction: 'deny',
       priority: -1000,
+      breaker: 10,
+      breakerMs: 1000,
       sample: 1_000_000,
     },
   )
@@ -87,7 +91,7 @@ test(
   'a misspelt option',
   refused,
   { keys: 'user:*' },
-  '.keys: is not known; known are command, key, user, db, priority, timeoutMs, onFailure, inTransaction, handler',
+  '.keys: is not known; known are command, key, user, db, priority, timeoutMs, onFailure, inTransaction, breaker, handler',
 )
 test('a hook without a handler', refused, { handler: undefined }, '.handler: must be a function, got nothing')
 test(

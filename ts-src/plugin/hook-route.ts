@@ -22,6 +22,9 @@ export interface HookRoute {
   readonly transaction: (typeof hookTransactions)[number]
   /** Lower first. */
   readonly priority: number
+  /** Deadlines missed in a row after which the hook is not asked for `breakerMs`; 0: asked always. */
+  readonly breaker: number
+  readonly breakerMs: number
   /** Of `after`: how many in a million commands it is told of. */
   readonly sample: number
 }
@@ -36,6 +39,10 @@ export const userPattern = /^[^\s\0]+$/
 export const mostHookMatchers = 256
 export const mostHookDb = 999_999
 export const mostHookTimeoutMs = 60_000
+export const defaultBreaker = { breaker: 10, breakerMs: 1000 } as const
+export const mostBreaker = 1000
+export const leastBreakerMs = 10
+export const mostBreakerMs = 600_000
 /** All of them. */
 export const wholeSample = 1_000_000
 /** Priorities go from its negative to it. */

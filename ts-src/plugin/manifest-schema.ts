@@ -5,7 +5,10 @@ import {
   hookFailures,
   hookKinds,
   hookTransactions,
+  leastBreakerMs,
   matchedCommandPattern,
+  mostBreaker,
+  mostBreakerMs,
   mostHookDb,
   mostHookMatchers,
   mostHookPriority,
@@ -132,5 +135,7 @@ export const hookRouteSchema = object({
   failure: { enum: [...hookFailures] },
   transaction: { enum: [...hookTransactions] },
   priority: range(-mostHookPriority, mostHookPriority),
+  breaker: range(0, mostBreaker),
+  breakerMs: range(leastBreakerMs, mostBreakerMs),
   sample: range(1, wholeSample),
 })

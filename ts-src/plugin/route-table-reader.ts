@@ -11,7 +11,7 @@ import {
   type PluginRoutes,
   type ReadWord,
 } from './command-route.js'
-import { hookFailures, hookKinds, hookTransactions, wholeSample, type HookRoute } from './hook-route.js'
+import { defaultBreaker, hookFailures, hookKinds, hookTransactions, wholeSample, type HookRoute } from './hook-route.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 type OpenArg = Omit<ArgDoc, 'args'> & { args?: OpenArg[] }
@@ -204,6 +204,8 @@ function parseHook(words: LineWords): HookRoute {
     failure: words.oneOf(words.needText('failure'), hookFailures),
     transaction: words.oneOf(words.needText('transaction'), hookTransactions),
     priority: words.int('priority'),
+    breaker: words.toInt(words.raw('breaker') ?? String(defaultBreaker.breaker)),
+    breakerMs: words.toInt(words.raw('breaker-ms') ?? String(defaultBreaker.breakerMs)),
     sample: words.toInt(words.raw('sample') ?? String(wholeSample)),
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
-import { wholeSample, type HookRoute } from './hook-route.js'
+import { defaultBreaker, wholeSample, type HookRoute } from './hook-route.js'
 import { checksumOf } from './route-table-reader.js'
 
 export * from './command-route.js'
@@ -113,6 +113,8 @@ function formatHook(hook: HookRoute): string {
     ['failure', hook.failure],
     ['transaction', hook.transaction],
     ['priority', hook.priority],
+    ...(hook.breaker === defaultBreaker.breaker ? [] : ([['breaker', hook.breaker]] as const)),
+    ...(hook.breakerMs === defaultBreaker.breakerMs ? [] : ([['breaker-ms', hook.breakerMs]] as const)),
     ...(hook.sample === wholeSample ? [] : ([['sample', hook.sample]] as const)),
   ])
 }

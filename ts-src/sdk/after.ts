@@ -2,7 +2,7 @@
 
 import type { RespValue } from '../bridge/resp-value.js'
 import type { Verdict } from './before.js'
-import type { CommandMatcher, CommandWords } from './command-matcher.js'
+import type { BreakerOptions, CommandMatcher, CommandWords } from './command-matcher.js'
 import type { HookContext, ToldContext } from './context.js'
 import type { Reply } from './reply.js'
 
@@ -46,6 +46,8 @@ export interface AfterOptions<Wait extends boolean = boolean> extends CommandMat
   readonly onFailure?: Wait extends true ? 'deny' | 'allow' : never
   /** With `wait`: where the client cannot be blocked (MULTI, scripts, tracking), as for `before()`. @default 'sync' */
   readonly inTransaction?: Wait extends true ? 'sync' | 'allow' : never
+  /** With `wait`: the circuit breaker of the hook, as for `before()`; `false`: none. */
+  readonly breaker?: Wait extends true ? BreakerOptions | false : never
   /**
    * Runs once per command, one after another in their order; a promise is awaited before the next. With `wait` it
    * decides about one reply, and returns what a method of `result` made, in every path.

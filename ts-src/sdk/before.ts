@@ -1,6 +1,6 @@
 /** Before hooks: what a plugin says to a client's command before the server runs it. */
 
-import type { CommandMatcher, CommandWords } from './command-matcher.js'
+import type { BreakerOptions, CommandMatcher, CommandWords } from './command-matcher.js'
 import type { HookContext } from './context.js'
 import type { Reply } from './reply.js'
 
@@ -75,6 +75,8 @@ export interface BeforeOptions extends CommandMatcher {
    * for the handler with a short deadline, `allow` lets the command go on unasked, `deny` refuses it. @default 'sync'
    */
   readonly inTransaction?: 'sync' | 'allow' | 'deny'
+  /** The circuit breaker of the hook; `false`: none. @default { failures: 10, resetMs: 1000 } */
+  readonly breaker?: BreakerOptions | false
   /**
    * Decides about one command; returns what a method of `cmd` made, in every path. Whatever it throws, a `PluginError`
    * too, is a failure: use `cmd.deny()` to refuse.

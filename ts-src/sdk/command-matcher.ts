@@ -14,6 +14,17 @@ export interface CommandMatcher {
   readonly priority?: number
 }
 
+/** When a hook that clients wait for is left alone for a while, so that not each of them waits in vain. */
+export interface BreakerOptions {
+  /** Deadlines missed in a row until then, 1 to 1000. Other failures do not count: they cost no time. @default 10 */
+  readonly failures?: number
+  /**
+   * Milliseconds for which its commands are treated as `onFailure` says, without asking, 10 to 600 000. Then one command
+   * asks again. @default 1000
+   */
+  readonly resetMs?: number
+}
+
 /** The words of a command. */
 export interface CommandWords {
   /** The first word, in capitals: `SET`; `CONFIG` for `CONFIG|SET`. */

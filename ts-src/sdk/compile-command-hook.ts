@@ -1,9 +1,13 @@
 /** From a `before()` or an `after()` of the definition to what the host runs and the route table says. */
 
 import {
+  defaultBreaker,
   hookFailures,
   hookTransactions,
+  leastBreakerMs,
   matchedCommandPattern,
+  mostBreaker,
+  mostBreakerMs,
   mostHookDb,
   mostHookMatchers,
   mostHookPriority,
@@ -32,7 +36,7 @@ export type CompiledVerdictHook = Exclude<CompiledCommandHook, { kind: 'after' }
 export type CompiledToldHook = Extract<CompiledCommandHook, { kind: 'after' }>
 
 const matcherKeys = ['command', 'key', 'user', 'db', 'priority'] as const satisfies readonly (keyof CommandMatcher)[]
-const waitedKeys = ['timeoutMs', 'onFailure', 'inTransaction', 'handler'] as const
+const waitedKeys = ['timeoutMs', 'onFailure', 'inTransaction', 'breaker', 'handler'] as const
 const beforeKeys: readonly (keyof BeforeOptions)[] = [...matcherKeys, ...waitedKeys]
 const waitingKeys: readonly (keyof AfterOptions)[] = [...matcherKeys, 'wait', ...waitedKeys]
 const toldKeys: readonly (keyof AfterOptions)[] = [...matcherKeys, 'wait', 'sample', 'handler']
@@ -84,7 +88,7 @@ function checkName(path: string, plugin: string, name: string): void {
 }
 
 type Matched = Pick<HookRoute, 'commands' | 'keys' | 'users' | 'dbs' | 'priority'>
-type Waited = Pick<HookRoute, 'timeoutMs' | 'failure' | 'transaction'>
+type Waited = Pick<HookRoute, 'timeoutMs' | 'failure' | 'transaction' | 'breaker' | 'breakerMs'>
 
 function compileMatcher(path: string, options: CommandMatcher): Matched {
   const { priority = 100 } = options
@@ -97,9 +101,19 @@ function compileMatcher(path: string, options: CommandMatcher): Matched {
   }
 }
 
+function compileBreaker(path: string, given: BeforeOptions['breaker'] = {}): Pick<HookRoute, 'breaker' | 'breakerMs'> {
+  if (given === false) return { ...defaultBreaker, breaker: 0 }
+  checkKeys(path, given, ['failures', 'resetMs'])
+  const { failures = defaultBreaker.breaker, resetMs = defaultBreaker.breakerMs } = given
+  return {
+    breaker: checkInteger(`${path}.failures`, failures, 1, mostBreaker),
+    breakerMs: checkInteger(`${path}.resetMs`, resetMs, leastBreakerMs, mostBreakerMs),
+  }
+}
+
 function compileWaited(
   path: string,
-  options: Pick<BeforeOptions, 'timeoutMs' | 'onFailure' | 'inTransaction'>,
+  options: Pick<BeforeOptions, 'timeoutMs' | 'onFailure' | 'inTransaction' | 'breaker'>,
   transactions: readonly HookRoute['transaction'][],
 ): Waited {
   const { timeoutMs = 50, onFailure = 'deny', inTransaction = 'sync' } = options
@@ -107,11 +121,12 @@ function compileWaited(
     timeoutMs: checkInteger(`${path}.timeoutMs`, timeoutMs, 1, mostHookTimeoutMs),
     failure: checkWord(`${path}.onFailure`, onFailure, hookFailures),
     transaction: checkWord(`${path}.inTransaction`, inTransaction, transactions),
+    ...compileBreaker(`${path}.breaker`, options.breaker),
   }
 }
 
 /** Nobody waits for it: its failures concern no client. */
-const notWaited: Waited = { timeoutMs: 50, failure: 'allow', transaction: 'allow' }
+const notWaited: Waited = { timeoutMs: 50, failure: 'allow', transaction: 'allow', ...defaultBreaker }
 
 function isWaitedFor(options: AfterOptions<true> | AfterOptions<false>): options is AfterOptions<true> {
   return options.wait === true

@@ -1,7 +1,7 @@
 export { after, type AfterOptions, type CommandResult, type FinishedCommand } from './after.js'
 export { arg, type Arg, type ArgValue, type ArgValues, type KeyMode, type MultipleOptions, type Range } from './arg.js'
 export { before, type BeforeOptions, type CommandWord, type HookedCommand, type Verdict } from './before.js'
-export type { CommandMatcher, CommandWords } from './command-matcher.js'
+export type { BreakerOptions, CommandMatcher, CommandWords } from './command-matcher.js'
 export { command, type Command, type CommandFlag, type CommandOptions } from './command.js'
 export type {
   CommandContext,
