@@ -26,7 +26,7 @@
 #include "wake.h"
 
 enum { GREETING_SECONDS = 5, HEARTBEAT_SECONDS = 1, HEARTBEAT_MISSED_SECONDS = 15 };
-enum { LAST_WORDS = 250000 }; /* us that a full socket gets to take what is left to say when the server stops */
+enum { LAST_WORDS = 500000 }; /* us that a full socket gets to take what is left to say when the server stops */
 
 static uint8_t state;
 static int told_log_level; /* what every greeted lane knows */

@@ -12,7 +12,7 @@
 #include "lane.h"
 #include "server.h"
 
-/* Tells the host that the server stops, then closes the listening socket and every lane. Blocks for a quarter of a
+/* Tells the host that the server stops, then closes the listening socket and every lane. Blocks for half a
  * second at most. */
 void bridge_stop(void);
 

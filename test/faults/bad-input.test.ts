@@ -60,7 +60,10 @@ const messages: readonly HostMessage[] = [
   { type: 'DETACH', plugin: 'p', reason: 'r' },
   { type: 'RESULT', id: 1, outcome: 0, reply: Buffer.from('+OK\r\n'), commit: [['SET', 'a', 'b']] },
   { type: 'CALL', id: 1, flags: 0, requestId: 0, plugin: 'p', db: 0, commands: [['PING']] },
+  { type: 'EMIT', plugin: 'p', hops: 1, event: 'x', format: 'json', payload: Buffer.from('1') },
 ]
+
+const emit = { type: 'EMIT', plugin: 'p', hops: 1, event: 'x', format: 'none', payload: Buffer.alloc(0) } as const
 
 const beforeHello: Readonly<Record<string, BadPeer>> = {
   'a wrong token': {
@@ -145,6 +148,31 @@ const afterHello: Readonly<Record<string, BadPeer>> = {
   'a CALL with an empty command': {
     log: /closed: protocol error: malformed CALL/,
     act: (peer) => peer.send({ type: 'CALL', id: 1, flags: 0, requestId: 0, plugin: 'p', db: 0, commands: [[]] }),
+  },
+  'a subscription of an unknown kind': {
+    log: /closed: protocol error: malformed ATTACH/,
+    act: (peer) => {
+      const subscription = { id: 1, kind: 'plugins', flags: 0, events: ['x'], keys: [] } as const
+      const body = bodyOf({ ...(messages[0] as HostMessage & { type: 'ATTACH' }), subscriptions: [subscription] })
+      body[body.lastIndexOf(3)] = 4
+      peer.sendFrame(MessageType.ATTACH, body)
+    },
+  },
+  'an EMIT of what is no name': {
+    log: /closed: protocol error: malformed EMIT/,
+    act: (peer) => peer.send({ ...emit, event: 'two words' }),
+  },
+  'an EMIT of too much': {
+    log: /closed: protocol error: malformed EMIT/,
+    act: (peer) => peer.send({ ...emit, format: 'bytes', payload: Buffer.alloc(1024 * 1024 + 1) }),
+  },
+  'an EMIT of nothing with a payload': {
+    log: /closed: protocol error: malformed EMIT/,
+    act: (peer) => peer.send({ ...emit, payload: Buffer.from('x') }),
+  },
+  'an EMIT that eight others have led to': {
+    log: /closed: protocol error: an EMIT without end/,
+    act: (peer) => peer.send({ ...emit, hops: 9 }),
   },
   'a list that says it is longer than the frame': {
     log: /closed: protocol error: malformed/,
