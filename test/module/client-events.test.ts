@@ -1,8 +1,10 @@
 // Events of clients' connections: which of them reach a plugin, with what, and what becomes of those that it cannot take.
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import test from 'ava'
 import type { Redis } from 'ioredis'
+import { kMostWaitingEvents } from '#lib/host/event-queue.js'
 import {
   fixturePlugin,
   forEachServer,
@@ -136,8 +138,7 @@ shareServers(test, { plugins }, (it) => {
     const first = await server.client()
     const held = await idOf(first)
     await untilListened(observer, 'slow', (all) => all.some((one) => one['id'] === held))
-    // The host keeps 10,000 events for a handler that has not come back.
-    const count = 12_000
+    const count = kMostWaitingEvents + 2000
     for (let made = 0; made < count; made += 200) {
       const sockets = Array.from({ length: 200 }, () => connect({ port: server.port, host: '127.0.0.1' }))
       await Promise.all(sockets.map((socket) => once(socket, 'connect')))
@@ -147,9 +148,12 @@ shareServers(test, { plugins }, (it) => {
       await until(async () => (await connected(first)) === 2)
     }
     await observer.call('LISTENER.RELEASE')
+    // What waited comes first: until then there is no room for another one.
+    const waited = await untilListened(observer, 'slow', (all) => all.length === kMostWaitingEvents)
     const last = await server.client()
     const id = await idOf(last)
-    const seen = await untilListened(observer, 'slow', (all) => all.some((one) => one['id'] === id))
+    const then = await untilListened(observer, 'slow', (all) => all.some((one) => one['id'] === id))
+    const seen = [...waited, ...then]
     const dropped = seen.reduce((sum, one) => sum + one.dropped, 0)
     t.log(`${String(count)} connections while the handler waited: ${String(dropped)} dropped and told`)
     t.true(dropped > 0)
@@ -228,3 +232,38 @@ forEachServer(
     await untilListened(observer, 'clients', (all) => all.some((one) => one['id'] === id))
   },
 )
+
+forEachServer(test, 'client events: over a unix socket', async (t, program) => {
+  await using server = await startServer({ server: program, plugins, config: { unixsocket: 'server.sock' } })
+  const observer = await server.client()
+  const client = await server.client({ path: join(server.folder, 'server.sock') })
+  const id = await idOf(client)
+  await client.quit()
+  const seen = await lifeOf(server, observer, id)
+  t.deepEqual(types(seen), ['connect', 'disconnect'])
+  t.deepEqual(
+    seen.map((one) => one['address']),
+    ['unix', 'unix'],
+  )
+})
+
+forEachServer(test, 'client events: each connection comes once and goes once, with I/O threads', async (t, program) => {
+  await using server = await startServer({ server: program, plugins, config: { 'io-threads': 4 } })
+  const observer = await server.client()
+  const before = await connected(observer)
+  const ids: number[] = []
+  for (let round = 0; round < 5; round++) {
+    const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)))
+    const replies = await Promise.all(clients.map((client) => client.text('CLIENT', 'ID')))
+    ids.push(...replies.map((reply) => Number(reply.slice(1))))
+    // Some go while they are being answered.
+    for (const client of clients) {
+      client.send(['PING'], ['PING'], ['PING'])
+      client[Symbol.dispose]()
+    }
+    await until(async () => (await connected(observer)) === before)
+  }
+  const isLast = (one: Listened): boolean => one.type === 'disconnect' && ids.includes(Number(one['id']))
+  const seen = await untilListened(observer, 'clients', (all) => all.filter(isLast).length === ids.length)
+  for (const id of ids) t.deepEqual(types(seen.filter((one) => one['id'] === id)), ['connect', 'disconnect'])
+})
