@@ -51,9 +51,14 @@ void after_tell(HookList hooks, const Arguments *arguments, const CommandCaller 
     }
 }
 
-int after_waiting(HookList hooks) {
+/* The route table can have changed since it was looked for. */
+bool after_is_awaited(const Command *command) {
+    return command->hook && command->hook->kind == HOOK_AFTER_WAIT;
+}
+
+int after_awaited(HookList hooks) {
     int count = 0;
-    for (int i = 0; i < hooks.count; i++) count += hooks.hooks[i]->hook->kind == HOOK_AFTER_WAIT;
+    for (int i = 0; i < hooks.count; i++) count += after_is_awaited(hooks.hooks[i]);
     return count;
 }
 

@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "call.h"
 #include "caller.h"
+#include "command.h"
 #include "facts.h"
 #include "frame.h"
 
@@ -20,8 +21,11 @@ typedef struct CommandOutcome {
  * commands it was not told. */
 void after_tell(HookList hooks, const Arguments *arguments, const CommandCaller *caller, const CommandOutcome *outcome);
 
-/* How many of the list are waited for. */
-int after_waiting(HookList hooks);
+/* True of an after hook that the client's reply waits for. */
+bool after_is_awaited(const Command *command);
+
+/* How many of the list are. */
+int after_awaited(HookList hooks);
 
 /* Writes it as the reads of an INVOKE. */
 void after_put(Buffer *reads, const CommandOutcome *outcome);

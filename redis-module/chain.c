@@ -30,8 +30,7 @@ static Request *make(HookPhase phase, HookList hooks, const CommandCaller *calle
     Chain *chain = request->chain = memory_zalloc(sizeof(Chain) + sizeof(Command *) * (size_t)hooks.count);
     chain->phase = phase;
     for (int i = 0; i < hooks.count; i++) {
-        if (phase == PHASE_BEFORE || hooks.hooks[i]->hook->kind == HOOK_AFTER_WAIT)
-            chain->hooks[chain->count++] = hooks.hooks[i];
+        if (phase == PHASE_BEFORE || after_is_awaited(hooks.hooks[i])) chain->hooks[chain->count++] = hooks.hooks[i];
     }
     arguments_hold(&request->arguments, argv, argc);
     request->client_id = caller->client_id;
@@ -345,7 +344,7 @@ typedef enum RunMode {
 /* The hooks that are waited for. False when there are none: the server's own reply is to be given. */
 static bool wait_for(RedisModuleCtx *ctx, HookList hooks, const Arguments *arguments, const CommandCaller *caller,
                      const CommandOutcome *outcome, RunMode mode) {
-    if (after_waiting(hooks) == 0) return false;
+    if (after_awaited(hooks) == 0) return false;
     if (!resp_is_value(outcome->reply.bytes, outcome->reply.length, 0)) {
         RedisModule_ReplyWithError(ctx,
                                    "ERR hooks cannot be given a reply that is nested so deep; the command was run, "
