@@ -19,6 +19,7 @@
 #include "log.h"
 #include "message.h"
 #include "module.h"
+#include "pause.h"
 #include "plugins.h"
 #include "server_events.h"
 #include "subscription.h"
@@ -202,6 +203,7 @@ void bridge_lane_closed(Lane *lane) {
 void bridge_before_sleep(RedisModuleCtx *ctx) {
     wake_keys_served(true);
     plugins_before_sleep(ctx);
+    pause_before_sleep();
     host_call_before_sleep(ctx);
     events_before_sleep();
     guard_before_sleep(ctx);

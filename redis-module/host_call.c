@@ -8,6 +8,7 @@
 #include "events.h"
 #include "memory.h"
 #include "module.h"
+#include "pause.h"
 #include "plugin_user.h"
 #include "request.h"
 #include "sync.h"
@@ -34,7 +35,7 @@ typedef struct Caller { /* on whose behalf */
 static void answer_refused(Lane *lane, uint64_t id, const char *code_and_text);
 
 void host_call_take(Lane *lane, const Frame *frame) {
-    if (lane->calls && lane->call_bytes + frame->body_length > (size_t)config.lane_buffer) {
+    if (lane->call_count > 0 && lane->call_bytes + frame->body_length > (size_t)config.lane_buffer) {
         answer_refused(lane, frame->id, "OVERLOADED too many calls of this plugin wait (ferrite.lane-buffer)");
         return;
     }
@@ -67,23 +68,65 @@ static Call *take_out(Lane *lane, uint64_t request) {
     return NULL;
 }
 
-static void put_back(Lane *lane, Call *call) {
-    call->next = lane->calls;
-    if (!lane->calls) lane->calls_end = &call->next;
-    lane->calls = call;
+static void drop_all(Call **list, Call ***end) {
+    while (*list) {
+        Call *call = *list;
+        *list = call->next;
+        memory_free(call);
+    }
+    *end = list;
+}
+
+void host_call_drop(Lane *lane) {
+    drop_all(&lane->calls, &lane->calls_end);
+    drop_all(&lane->held_calls, &lane->held_end);
+    lane->call_count = 0;
+    lane->call_bytes = 0;
+}
+
+/* ===== Calls that wait for the end of a pause ===== */
+
+/* Calls of one request run in the order in which they were made, and so do those that no request stands behind: the
+ * mark that an earlier one is held. NULL: the request has ended, and its calls are refused anyway. */
+static bool *held_mark(Lane *lane, const Call *call) {
+    uint64_t id = request_of(call);
+    if (id == 0) return &lane->holds_own_calls;
+    Request *request = request_find(id);
+    return request ? &request->holds_calls : NULL;
+}
+
+static void mark_held(Lane *lane, const Call *call, bool held) {
+    bool *mark = held_mark(lane, call);
+    if (mark) *mark = held;
+}
+
+static bool has_to_follow(Lane *lane, const Call *call) {
+    const bool *mark = held_mark(lane, call);
+    return mark && *mark;
+}
+
+static void hold(Lane *lane, Call *call) {
+    mark_held(lane, call, true);
+    call->next = NULL;
+    *lane->held_end = call;
+    lane->held_end = &call->next;
     lane->call_count++;
     lane->call_bytes += call->length;
 }
 
-void host_call_drop(Lane *lane) {
-    while (lane->calls) {
-        Call *call = lane->calls;
-        lane->calls = call->next;
-        memory_free(call);
+/* Puts them back in front of the others at the end of the pause. */
+static void release_held(Lane *lane) {
+    if (!lane->held_calls) return;
+    if (RedisModule_AvoidReplicaTraffic()) {
+        pause_watch();
+        return;
     }
-    lane->calls_end = &lane->calls;
-    lane->call_count = 0;
-    lane->call_bytes = 0;
+    for (const Call *call = lane->held_calls; call; call = call->next) mark_held(lane, call, false);
+    *lane->held_end = lane->calls;
+    if (!lane->calls) lane->calls_end = lane->held_end;
+    lane->calls = lane->held_calls;
+    lane->held_calls = NULL;
+    lane->held_end = &lane->held_calls;
 }
 
 /* ===== Answers ===== */
@@ -219,7 +262,7 @@ static bool may_write(RedisModuleCtx *ctx, Reader reader) {
     return writes;
 }
 
-/* False when the call has to wait for the end of a pause. */
+/* False when the call, of which nothing was run, has to wait for the end of a pause. */
 static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
     char error[CALL_ERROR_SIZE];
     Caller caller = {0};
@@ -252,17 +295,20 @@ static bool run_call(RedisModuleCtx *ctx, Lane *lane, const Call *call) {
 static bool run_one(RedisModuleCtx *ctx, Lane *lane) {
     Call *call = lane->fd >= 0 && lane_has_room(lane, 0) ? take_out(lane, 0) : NULL;
     if (!call) return false;
-    if (!run_call(ctx, lane, call)) {
-        put_back(lane, call);
-        loop_soon();
-        return false;
+    if (!has_to_follow(lane, call) && run_call(ctx, lane, call)) {
+        memory_free(call);
+    } else if (lane->fd >= 0) {
+        hold(lane, call);
+        pause_watch();
+    } else {
+        memory_free(call);
     }
-    memory_free(call);
     return true;
 }
 
 void host_call_before_sleep(RedisModuleCtx *ctx) {
     uint64_t until = 0;
+    for (Lane *lane = lane_list; lane; lane = lane->next) release_held(lane);
     for (bool more = true; more;) {
         more = false;
         for (Lane *lane = lane_list; lane; lane = lane->next) {

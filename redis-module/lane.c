@@ -27,6 +27,7 @@ Lane *lane_open(int fd) {
     lane->number = ++last_number;
     lane->opened_at = clock_microseconds();
     lane->calls_end = &lane->calls;
+    lane->held_end = &lane->held_calls;
     if (RedisModule_EventLoopAdd(fd, REDISMODULE_EVENTLOOP_READABLE, on_event, lane) != REDISMODULE_OK) {
         log_line(LOG_WARNING, "cannot watch a connection of the host: %s (raise maxclients)", strerror(errno));
         close(fd);

@@ -45,8 +45,10 @@ typedef struct Lane {
     RequestList pending; /* requests that this lane owes a RESULT */
     RequestList waiting; /* guarded requests that wait for their turn, not asked yet */
 
-    struct Call *calls, **calls_end; /* CALLs to run before the server sleeps, oldest first */
-    uint32_t call_count;
+    struct Call *calls, **calls_end;     /* CALLs to run before the server sleeps, oldest first */
+    struct Call *held_calls, **held_end; /* those that wait for the end of a pause, oldest first */
+    uint32_t call_count;                 /* in both */
+    bool holds_own_calls;                /* some of held_calls no request stands behind */
     size_t call_bytes;
 
     struct Subscription *subscriptions;

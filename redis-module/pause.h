@@ -1,4 +1,5 @@
-/* Answers with a commit that arrive while the server must not write (CLIENT PAUSE, failover): held until it may. */
+/* What waits while the server must not write (CLIENT PAUSE, failover), until it may: answers with a commit, and calls
+ * of plugins (host_call.c). */
 #ifndef FERRITE_PAUSE_H
 #define FERRITE_PAUSE_H
 
@@ -9,5 +10,10 @@ void pause_hold(Request *request);
 
 /* Does nothing when it is not held. */
 void pause_forget(Request *request);
+
+/* Something waits for the end: sees to it that the loop turns soon after it. The server tells nobody. */
+void pause_watch(void);
+
+void pause_before_sleep(void);
 
 #endif

@@ -68,6 +68,7 @@ typedef struct Request {
     /* pause.h */
     struct Request *held_next;
     bool held;
+    bool holds_calls; /* a call of its handler waits for the end of the pause, too */
 
     Arguments arguments; /* held references to argv: of a guarded request for reads to come, of a hooked command */
 

@@ -85,6 +85,30 @@ forEachServer(test, 'faults: requests end by their deadline or with the host in 
   assertLives(t, server)
 })
 
+forEachServer(test, 'faults: calls that read go on while others wait for the end of a pause', async (t, program) => {
+  await using server = await startServer({ server: program, plugins: [ledger], aof: true })
+  const [admin, first, second] = [await server.client(), await server.client(), await server.client()]
+  await admin.set('k', 'before')
+  const replies = [
+    first.call('LEDGER.SLOWDIRECT', 'list', 'x', String(slowMs)),
+    second.call('LEDGER.SLOWBOTH', 'k', 'after', String(slowMs)),
+  ]
+  await until(async () => (await figure(admin, 'inflight')) === 2, { what: 'two requests in flight' })
+  await admin.set('ledger:ticking', 1)
+  await admin.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+  // Both writes, the read behind one of them, and the write of the timer.
+  await until(async () => (await figure(admin, 'calls_queued')) === 4, { what: 'calls that are held' })
+  for (let n = 0; n < 100; n++) t.is(await admin.call('LEDGER.FETCH', 'k'), 'before')
+  t.is(await figure(admin, 'calls_queued'), 4)
+  await admin.call('CLIENT', 'UNPAUSE')
+  t.deepEqual(await Promise.all(replies), [1, ['OK', 'after']])
+  await until(async () => Number(await admin.get('ledger:ticks')) > 1, { what: 'the timer to go on' })
+  await admin.del('ledger:ticking')
+  await until(async () => (await figure(admin, 'calls_queued')) === 0, { what: 'all calls to be run' })
+  await sameAfterReload(t, admin)
+  assertLives(t, server)
+})
+
 forEachServer(test, 'faults: DEBUG SLEEP under load', async (t, program) => {
   const seconds = count(t, 'seconds of sleep', 1, 20)
   await using server = await startServer({

@@ -44,6 +44,19 @@ export default definePlugin({
         return ctx.redis.rpush(key, entry)
       },
     }),
+    'LEDGER.SLOWBOTH': command({
+      summary: 'Writes and reads by two calls at once, so many milliseconds later',
+      args: { key: arg.key('rw'), value: arg.string(), ms: arg.integer({ min: 0 }) },
+      async handler(ctx, { key, value, ms }) {
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        return await Promise.all([ctx.redis.set(key, value), ctx.redis.get(key)])
+      },
+    }),
+    'LEDGER.FETCH': command({
+      summary: 'Reads by a call',
+      args: { key: arg.key('r') },
+      handler: async (ctx, { key }) => await ctx.redis.get(key),
+    }),
     'LEDGER.SLOWCOUNT': command({
       summary: 'Adds one, by a guarded read, so many milliseconds later',
       args: { key: arg.key('rw'), ms: arg.integer({ min: 0 }) },
