@@ -134,6 +134,9 @@ shareServers(test, { plugins }, (it) => {
 
   it('client events: thousands of connections are delivered or counted', async (t, server) => {
     const observer = await server.client()
+    // The first one that the hook gets from then on is to be the one that waits.
+    const own = await idOf(observer)
+    await untilListened(observer, 'slow', (all) => all.some((one) => one['id'] === own))
     await observer.call('LISTENER.HOLD')
     const first = await server.client()
     const held = await idOf(first)
