@@ -208,6 +208,7 @@ void bridge_before_sleep(RedisModuleCtx *ctx) {
     events_before_sleep();
     guard_before_sleep(ctx);
     wake_before_sleep();
+    builtin_ping_before_sleep();
     sync_before_sleep();
     filter_before_sleep();
     lane_flush_all();

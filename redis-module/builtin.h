@@ -13,6 +13,9 @@ int Ping_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 /* A lane has answered a PING, which FERRITE.PING may be waiting for. */
 void builtin_ping_answered(void);
 
+/* Lets go of the clients that have their answer. */
+void builtin_ping_before_sleep(void);
+
 /* FERRITE.PLUGIN LIST | INFO <name> | ... -- answered by the host; without it, LIST says what the route table does */
 int PluginAdmin_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 

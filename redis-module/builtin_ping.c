@@ -1,14 +1,20 @@
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "builtin.h"
 #include "lane.h"
 #include "memory.h"
+#include "module.h"
 
 enum { PING_TIMEOUT_MS = 1000 };
 
+/* Not the server's timeout: Redis 7.0 lets go of a client without any reply when its timeout, or CLIENT UNBLOCK, comes
+ * between RM_UnblockClient and the end of the loop. So the call waits for the last moment, as in wake.c. */
 typedef struct Ping {
     struct Ping *next;
     RedisModuleBlockedClient *client;
+    RedisModuleTimerID timer; /* 0: it has fired */
+    bool ends;                /* before the server sleeps */
 } Ping;
 
 static Ping *pings; /* waiting clients, all for the same thing: no PING on its way */
@@ -55,10 +61,12 @@ static void ping_end(RedisModuleBlockedClient *client) {
     Ping *ping = ping_of(client);
     if (!ping) return; /* answered already */
     ping_unlink(ping);
+    if (ping->timer) RedisModule_StopTimer(module_context, ping->timer, NULL);
     RedisModule_UnblockClient(client, ping);
 }
 
-static int Ping_Timeout(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
+/* The answer to CLIENT UNBLOCK. */
+static int Ping_Unblocked(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     (void)argv, (void)argc;
     reply_round_trips(ctx);
     ping_end(RedisModule_GetBlockedClientHandle(ctx));
@@ -80,7 +88,21 @@ void builtin_ping_answered(void) {
     for (const Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd >= 0 && lane->greeted && lane->ping_sent_at) return;
     }
-    while (pings) ping_end(pings->client);
+    for (Ping *ping = pings; ping; ping = ping->next) ping->ends = true;
+}
+
+static void Ping_Late(RedisModuleCtx *ctx, void *data) {
+    (void)ctx;
+    Ping *ping = data;
+    ping->timer = 0;
+    ping->ends = true;
+}
+
+void builtin_ping_before_sleep(void) {
+    for (Ping *ping = pings, *next; ping; ping = next) {
+        next = ping->next;
+        if (ping->ends) ping_end(ping->client);
+    }
 }
 
 int Ping_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
@@ -100,7 +122,8 @@ int Ping_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
         return REDISMODULE_OK;
     }
     Ping *ping = memory_zalloc(sizeof(Ping));
-    ping->client = RedisModule_BlockClient(ctx, Ping_Reply, Ping_Timeout, Ping_Free, PING_TIMEOUT_MS);
+    ping->client = RedisModule_BlockClient(ctx, Ping_Reply, Ping_Unblocked, Ping_Free, 0);
+    ping->timer = RedisModule_CreateTimer(module_context, PING_TIMEOUT_MS, Ping_Late, ping);
     RedisModule_SetDisconnectCallback(ping->client, Ping_Disconnected);
     ping->next = pings;
     pings = ping;

@@ -1,7 +1,15 @@
 // Deadlines of requests that nobody answers, and CLIENT UNBLOCK, for commands that are guarded and that are not.
 import test from 'ava'
 import type { Redis } from 'ioredis'
-import { fixturePlugin, shareServers, until, withSettings, type TestServer } from '../helpers/index.js'
+import {
+  fixturePlugin,
+  forEachServer,
+  shareServers,
+  startServer,
+  until,
+  withSettings,
+  type TestServer,
+} from '../helpers/index.js'
 
 async function inFlight(server: TestServer): Promise<number> {
   return Number(/ferrite_inflight:(\d+)/.exec(await server.cli('info', 'ferrite'))?.[1])
@@ -79,3 +87,22 @@ shareServers(test, { plugins: [fixturePlugin('slow')] }, (it) => {
     await until(async () => (await inFlight(server)) === 0)
   })
 })
+
+forEachServer(
+  test,
+  'FERRITE.PING: Redis 7.0 gave no reply when the answer came with the deadline',
+  async (t, program) => {
+    const config = { 'enable-debug-command': 'yes' }
+    await using server = await startServer({ server: program, plugins: [fixturePlugin('slow')], config })
+    const [client, other, third] = [await server.client(), await server.client(), await server.client()]
+    const host = Number(/ferrite_host_pid:(\d+)/.exec(await client.info('ferrite'))?.[1])
+    process.kill(host, 'SIGSTOP')
+    const pong = client.call('FERRITE.PING')
+    await until(async () => (await other.info('clients')).includes('blocked_clients:1\r'), { what: 'a blocked client' })
+    // While the server does one thing, the host's answer and the next thing arrive, which takes until after the deadline.
+    const busy = [other.call('DEBUG', 'SLEEP', '0.5'), third.call('DEBUG', 'SLEEP', '1.2')]
+    process.kill(host, 'SIGCONT')
+    t.true(Object.keys((await pong) as object).length > 0)
+    t.deepEqual(await Promise.all(busy), ['OK', 'OK'])
+  },
+)
