@@ -29,6 +29,12 @@ const kVerdicts = {
   'after-wait': 'result.keep() or result.replace()',
 } as const
 
+/** What is for errors that a client shall see. */
+const kRefusals = {
+  before: 'only cmd.deny() refuses the command',
+  'after-wait': 'only result.replace() changes the reply',
+} as const
+
 /** Runs the hooks of one lane that clients wait for. */
 export class HookRunner {
   constructor(
@@ -92,7 +98,7 @@ export class HookRunner {
     if (thrown instanceof ReplyError) {
       this.writeFailed(run, `hook ${hook.name} cannot answer ${cmd.name}: ${thrown.message}`)
     } else if (thrown instanceof PluginError) {
-      const text = `hook ${hook.name} failed on ${cmd.name} with an error reply; only ${kVerdicts[hook.kind]} are verdicts`
+      const text = `hook ${hook.name} failed on ${cmd.name} with an error reply; ${kRefusals[hook.kind]}`
       this.writeFailed(run, text, thrown)
     } else this.writeFailed(run, `hook ${hook.name} failed on ${cmd.name}`, thrown)
   }
