@@ -274,6 +274,13 @@ forEachServer(
         aof: true,
         ...(isHooked ? { plugins } : { module: false }),
       })
+      // A replica writes its file anew when it has synchronised: what comes meanwhile would be in its base.
+      await untilInStep(server, replica)
+      const rewriting = async (): Promise<boolean> => {
+        const info = await replica.cli('info', 'persistence')
+        return /aof_rewrite_(in_progress|scheduled):1/.test(info) || !info.includes('aof_enabled:1')
+      }
+      await until(async () => !(await rewriting()), { what: 'the replica to have written its file' })
       const before = (await readAof(replica.folder)).length
       await replies(server, ...kinds)
       await untilInStep(server, replica)
