@@ -379,7 +379,7 @@ static HookList after_hooks(const Arguments *arguments, const CommandCaller *cal
 static HookList keep_hooks(const HookList *hooks, Command **few, int room) {
     HookList kept = {.hooks = few, .count = hooks->count};
     if (hooks->count > room) kept.hooks = memory_alloc(sizeof(Command *) * (size_t)hooks->count);
-    memcpy(kept.hooks, hooks->hooks, sizeof(Command *) * (size_t)hooks->count);
+    for (int i = 0; i < hooks->count; i++) kept.hooks[i] = hooks->hooks[i];
     return kept;
 }
 
