@@ -30,7 +30,8 @@ typedef struct Seen {
     bool in_multi;
     bool logged_in; /* known for certain */
     bool can_block;
-    bool can_be_told;        /* its wrapper may run where the client cannot be blocked */
+    bool can_be_told; /* its wrapper may run where the client cannot be blocked: ask may_be_told */
+    bool subscribes;
     RedisModuleString *user; /* NULL: not known */
     int db;
     uint8_t resp;
@@ -94,8 +95,8 @@ static bool learn_client(Seen *seen, const RedisModuleClientInfoV1 *info) {
     seen->in_multi = info->flags & REDISMODULE_CLIENTINFO_FLAG_MULTI;
     seen->logged_in = (info->flags & in_place) || !is_default(seen->user) || default_is_for_all();
     seen->can_block = !(info->flags & in_place) && seen->facts->wrapper >= 0;
-    /* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name the wrapper. */
-    seen->can_be_told = !(info->flags & REDISMODULE_CLIENTINFO_FLAG_PUBSUB) || caller_speaks_resp3(seen->client_id);
+    seen->subscribes = info->flags & REDISMODULE_CLIENTINFO_FLAG_PUBSUB;
+    seen->can_be_told = true;
     return true;
 }
 
@@ -113,6 +114,11 @@ static bool learn(Seen *seen) {
     seen->db = info.db;
     seen->user = RedisModule_GetClientUserNameById(module_context, script_caller);
     return true;
+}
+
+/* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name the wrapper. */
+static bool may_be_told(const Seen *seen) {
+    return seen->can_be_told && (!seen->subscribes || caller_speaks_resp3(seen->client_id));
 }
 
 static void forget(Seen *seen) {
@@ -256,7 +262,7 @@ static const Facts *wrapper_for(const Seen *seen, const Arguments *arguments, Ho
     subject.argv = arguments->values;
     subject.argc = arguments->count;
     if (!facts || facts->wrapper < 0 || !facts_arity_fits(facts, arguments->count)) return NULL;
-    bool is_told = seen->can_be_told && hooks_match(facts, PHASE_AFTER, &subject).count > 0;
+    bool is_told = hooks_match(facts, PHASE_AFTER, &subject).count > 0 && may_be_told(seen);
     return is_told || !has_room_for(seen, arguments->count) ? facts : NULL;
 }
 
@@ -266,9 +272,13 @@ static void go_on(const Seen *seen, Request *request, const HookSubject *subject
     if (wrapper) {
         put_wrapped(seen, wrapper, arguments);
     } else if (!has_room_for(seen, arguments->count)) {
-        answer_error(seen,
-                     "ERR a hook rewrote the command to more words than this server lets a script's command have; "
-                     "the command was not run");
+        char error[CALL_ERROR_SIZE];
+        int most = RedisModule_CommandFilterArgsCount(seen->ctx) + 1;
+        snprintf(error, sizeof(error),
+                 "ERR a hook rewrote the command to %d words, in a script on this server it can have %d: rewrite it to "
+                 "no more, or call it outside of scripts; the command was not run",
+                 arguments->count, most);
+        answer_error(seen, error);
     } else if (request->chain->rewritten) {
         for (int i = 0; i < arguments->count; i++) own(arguments->values[i]);
         put_words(seen, arguments->values, arguments->count);
@@ -315,7 +325,7 @@ static void have_asked(const Seen *seen, const HookSubject *subject) {
         found = (Found){.word = word, .user = own(seen->user), .db = seen->db, .hooks = {before, after}};
     } else if (before.count > 0) {
         ask_now(seen, subject, before);
-    } else if (seen->can_be_told) {
+    } else if (may_be_told(seen)) {
         wrap(seen, seen->facts, WRAPPER_RUNS);
     }
 }
@@ -338,7 +348,8 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, in
 }
 
 static bool is_of_other_module(const Facts *facts) {
-    return (facts->flags & FACT_MODULE) && !command_named(facts->name, facts->name_length);
+    return (facts->flags & FACT_MODULE) && strncmp(facts->name, "ferrite.", 8) != 0 &&
+           !command_named(facts->name, facts->name_length);
 }
 
 /* For every command of every client: most are none of ours. */

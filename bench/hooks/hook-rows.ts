@@ -9,30 +9,38 @@ import type { Load } from '../harness/wire.js'
 const kClients = 50
 const kPipelined = { clients: kClients, pipeline: 16, keys: 10_000 }
 
-/** The same load on a server with the plugin, and on one without the module. */
-async function compare({ program }: Setting, loads: readonly [Load, Load], pace: Pace): Promise<readonly Round[]> {
-  const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
-  await using hooked: TestServer = await startBenchServer(program, {
-    plugins: [benchPlugin('bench-hooks')],
-    config: patient,
-  })
-  await using plain: TestServer = await startBenchServer(program, { module: false })
-  const sides = [await sideOf(hooked, 'hook', loads[0], { host: true }), await sideOf(plain, 'none', loads[1])] as const
-  return await alternate(sides, pace)
+/** What a server with the plugin is compared with. */
+interface Other {
+  readonly name: string
+  readonly modules: readonly string[]
 }
 
-/** The same load on a server with hooks for other commands, and on one with a filter that does nothing. */
-async function compareWithFilter({ program, finePace }: Setting, load: Load): Promise<readonly Round[]> {
-  await using hooked: TestServer = await startBenchServer(program, { plugins: [benchPlugin('bench-hooks')] })
-  await using empty: TestServer = await startBenchServer(program, { module: false, modules: [emptyFilterModule] })
-  return await alternate([await sideOf(hooked, 'hook', load), await sideOf(empty, 'empty filter', load)], finePace)
+const kNone: Other = { name: 'none', modules: [] }
+const kEmptyFilter: Other = { name: 'empty filter', modules: [emptyFilterModule] }
+
+/** The same load on a server with the plugin, and on one without ferrite.so. `look`: at the first one, in the end. */
+async function compare(
+  { program }: Setting,
+  load: Load,
+  pace: Pace,
+  other = kNone,
+  look?: (hooked: TestServer) => Promise<void>,
+): Promise<readonly Round[]> {
+  const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
+  const plugins = [benchPlugin('bench-hooks')]
+  await using hooked: TestServer = await startBenchServer(program, { plugins, config: patient })
+  await using plain: TestServer = await startBenchServer(program, { module: false, modules: other.modules })
+  const sides = [await sideOf(hooked, 'hook', load, { host: true }), await sideOf(plain, other.name, load)] as const
+  const rounds = await alternate(sides, pace)
+  await look?.(hooked)
+  return rounds
 }
 
 const asked: Row = {
   name: 'async',
   async run(setting) {
     const load: Load = { command: ['SET', 'hooked:__rand_int__', 'xxx'], clients: kClients, keys: 10_000 }
-    const rounds = await compare(setting, [load, load], setting.pace)
+    const rounds = await compare(setting, load, setting.pace)
     return {
       what: `before hook on SET that lets it go on, ${kClients} clients, no pipeline`,
       against: 'a server without the module',
@@ -51,9 +59,9 @@ const unmatched: Row = {
   async run(setting) {
     const get: Load = { command: ['GET', 'key:__rand_int__'], ...kPipelined }
     const set: Load = { command: ['SET', 'key:__rand_int__', 'xxx'], ...kPipelined }
-    const gets = await compare(setting, [get, get], setting.finePace)
-    const sets = await compare(setting, [set, set], setting.finePace)
-    const least = await compareWithFilter(setting, get)
+    const gets = await compare(setting, get, setting.finePace)
+    const sets = await compare(setting, set, setting.finePace)
+    const least = await compare(setting, get, setting.finePace, kEmptyFilter)
     return {
       what: 'GET, which no hook names, and SET with a key that no hook is for, pipeline 16',
       against: 'a server without the module',
@@ -72,15 +80,14 @@ const unmatched: Row = {
 
 const told: Row = {
   name: 'after',
-  async run({ program, pace }) {
-    await using hooked: TestServer = await startBenchServer(program, { plugins: [benchPlugin('bench-hooks')] })
-    await using plain: TestServer = await startBenchServer(program, { module: false })
+  async run(setting) {
     const load: Load = { command: ['SET', 'told:__rand_int__', 'xxx'], ...kPipelined }
-    const sides = [await sideOf(hooked, 'hook', load, { host: true }), await sideOf(plain, 'none', load)] as const
-    const rounds = await alternate(sides, pace)
-    const client = await hooked.client()
-    const info = (await client.call('FERRITE.HOOK', 'INFO', 'bench-hooks/seen')) as unknown[]
-    const untold = Number(info[info.indexOf('overloaded') + 1])
+    let untold = Number.NaN
+    const rounds = await compare(setting, load, setting.pace, kNone, async (hooked) => {
+      const client = await hooked.client()
+      const info = (await client.call('FERRITE.HOOK', 'INFO', 'bench-hooks/seen')) as unknown[]
+      untold = Number(info[info.indexOf('overloaded') + 1])
+    })
     return {
       what: 'after hook on SET that is told of each, pipeline 16',
       against: 'a server without the module',
@@ -98,8 +105,8 @@ const sync: Row = {
   name: 'sync',
   async run(setting) {
     const script = "return redis.call('SET', KEYS[1], ARGV[1])"
-    const load = (key: string): Load => ({ command: ['EVAL', script, '1', key, 'xxx'], clients: 1 })
-    const rounds = await compare(setting, [load('hooked:1'), load('hooked:1')], setting.pace)
+    const load: Load = { command: ['EVAL', script, '1', 'hooked:1', 'xxx'], clients: 1 }
+    const rounds = await compare(setting, load, setting.pace)
     return {
       what: 'the same hook on SET in a script, where the server waits for it, 1 client',
       against: 'a server without the module',

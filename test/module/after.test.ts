@@ -173,6 +173,14 @@ shareServers(test, { plugins, modules, aof: true, since: '7.2' }, (it) => {
     t.is(await client.eval(readOnly, 1, 'told:s'), '6')
   })
 
+  it('scripts: after a command of Ferrite’s own, hooks were not told of the rest', async (t, server) => {
+    const client = await server.client()
+    await told(client)
+    const script = "redis.call('FERRITE.EMIT', 'nobody.listens'); return redis.call('SET', KEYS[1], 'x')"
+    t.is(await client.eval(script, 1, 'told:emitted'), 'OK')
+    t.is(((await told(client)) as string[][]).length, 1)
+  })
+
   it('other modules: not told of their calls, which keep to their own flags', async (t, server) => {
     const client = await server.client()
     await told(client)
