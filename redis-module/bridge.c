@@ -14,6 +14,7 @@
 #include "guard.h"
 #include "host.h"
 #include "host_call.h"
+#include "key_reads.h"
 #include "listener.h"
 #include "listening.h"
 #include "log.h"
@@ -211,6 +212,7 @@ void bridge_before_sleep(RedisModuleCtx *ctx) {
     builtin_ping_before_sleep();
     sync_before_sleep();
     filter_before_sleep();
+    key_reads_before_sleep();
     lane_flush_all();
     lane_sweep();
     wake_keys_served(false);

@@ -83,3 +83,9 @@ bool caller_is_tracking(RedisModuleCtx *ctx) {
 bool caller_speaks_resp3(uint64_t client_id) {
     return is_listed_with(module_context, client_id, " resp=", '3');
 }
+
+/* ===== Reads that are to leave no trace ===== */
+
+bool caller_is_no_touch(uint64_t client_id) {
+    return is_listed_with(module_context, client_id, " flags=", 'T');
+}

@@ -13,6 +13,7 @@
 #include "facts.h"
 #include "filter.h"
 #include "invoke.h"
+#include "key_reads.h"
 #include "memory.h"
 #include "module.h"
 #include "pause.h"
@@ -383,6 +384,12 @@ static HookList keep_hooks(const HookList *hooks, Command **few, int room) {
     return kept;
 }
 
+/* Else a transaction's, a script's, or another module's. */
+static bool is_for_client(RedisModuleCtx *ctx, const CommandCaller *caller) {
+    return !(caller->invoke_flags & (INVOKE_MULTI | INVOKE_SCRIPT)) &&
+           !(RedisModule_GetContextFlags(ctx) & REDISMODULE_CTX_FLAGS_DENY_BLOCKING);
+}
+
 /* Runs it, tells its after hooks, and replies. `after`: NULL: not looked for yet. */
 static void run(RedisModuleCtx *ctx, const Arguments *arguments, const CommandCaller *caller, const HookList *after,
                 RunMode mode) {
@@ -393,6 +400,8 @@ static void run(RedisModuleCtx *ctx, const Arguments *arguments, const CommandCa
     uint64_t started_at = hooks.count > 0 ? clock_microseconds() : 0;
     RedisModuleCallReply *reply = call(ctx, arguments, error);
     bool replied = false;
+    if (reply && is_for_client(ctx, caller) && RedisModule_CallReplyType(reply) != REDISMODULE_REPLY_ERROR)
+        key_reads_have_run(arguments, caller->db);
     if (reply && hooks.count > 0) {
         CommandOutcome outcome = {.duration = clock_microseconds() - started_at};
         outcome.reply.bytes = (const uint8_t *)RedisModule_CallReplyProto(reply, &outcome.reply.length);

@@ -122,6 +122,24 @@ static int on_key_event(RedisModuleCtx *ctx, int class, const char *event, Redis
     return REDISMODULE_OK;
 }
 
+bool events_want_hit(const char *key, size_t length) {
+    if (server_state & STATE_LOADING) return false;
+    for (const Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd < 0) continue;
+        for (const Subscription *s = lane->subscriptions; s; s = s->next) {
+            if (wants(s, ONLY_WHEN_NAMED, EVENT_KEY_HIT, key, length)) return true;
+        }
+    }
+    return false;
+}
+
+void events_tell_hit(int db, const char *key, size_t length) {
+    for (Lane *lane = lane_list; lane; lane = lane->next) {
+        if (lane->fd >= 0 && lane->subscriptions)
+            send_event(lane, ONLY_WHEN_NAMED, db, EVENT_KEY_HIT, key, length, false);
+    }
+}
+
 void events_before_sleep(void) {
     for (Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd >= 0 && lane->events_missed && lane_has_room(lane, 1 << 16)) lane_tell_gap(lane);
@@ -207,6 +225,7 @@ static void subscribe_class(int class) {
 void events_subscribe(const Subscription *s) {
     bool all = s->event_count == 0;
     for (int i = 0; i < s->event_count; i++) {
+        if (strcmp(s->events[i], EVENT_KEY_HIT) == 0) continue; /* the server does not tell it */
         int class = class_of(s->events[i]);
         if (class)
             subscribe_class(class);

@@ -2,9 +2,15 @@
 #ifndef FERRITE_EVENTS_H
 #define FERRITE_EVENTS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "frame.h"
 #include "server.h"
 #include "subscription.h"
+
+/* An event of our own: a key is about to be read that is there (key_reads.h). */
+#define EVENT_KEY_HIT "keyhit"
 
 /* Has the server tell what a new subscription to key events wants. */
 void events_subscribe(const Subscription *subscription);
@@ -18,6 +24,10 @@ Slice events_origin(void);
 
 /* The server's role and loading, kept by module.c: asking for them at every event costs too much. */
 void events_set_state(uint8_t state_bits);
+
+/* Whether a plugin is to hear of a hit of that key, and telling those that are. */
+bool events_want_hit(const char *key, size_t length);
+void events_tell_hit(int db, const char *key, size_t length);
 
 /* Room again: tells plugins what they missed. */
 void events_before_sleep(void);

@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "facts.h"
 #include "hooks.h"
+#include "key_reads.h"
 #include "memory.h"
 #include "module.h"
 #include "plugins.h"
@@ -53,8 +54,12 @@ static bool module_command_ran;
  * nobody who came later is read in the same loop. */
 static enum { NOT_KNOWN, FOR_ALL, WITH_PASSWORD } default_user;
 
+/* A client that has no CLIENT NO-TOUCH, as it was last asked, in this loop. */
+static uint64_t toucher;
+
 void filter_before_sleep(void) {
     default_user = NOT_KNOWN;
+    toucher = 0;
 }
 
 static bool has_rule(const char *rules, const char *rule) {
@@ -330,13 +335,17 @@ static void have_asked(const Seen *seen, const HookSubject *subject) {
     }
 }
 
-static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, int argc) {
-    Seen filled, *seen = &filled;
+static void begin(Seen *seen, RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     memset(seen, 0, offsetof(Seen, few));
     seen->ctx = ctx;
     seen->facts = facts;
-    seen->argc = argc;
+    seen->argc = RedisModule_CommandFilterArgsCount(ctx);
     take_words(seen);
+}
+
+static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
+    Seen filled, *seen = &filled;
+    begin(seen, ctx, facts);
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
     if (could_match(facts, &subject) && learn(seen)) {
         subject.user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
@@ -344,6 +353,37 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts, in
         subject.sampled = seen->can_block; /* else chance decides when the wrapper runs */
         have_asked(seen, &subject);
     }
+    forget(seen);
+}
+
+/* ===== Hits ===== */
+
+/* Where it is on, servers look at the command of the client when a key is looked up: there is none yet, they crash. */
+static bool can_look_up(const Seen *seen) {
+    if (toucher == seen->client_id) return true;
+    if (caller_is_no_touch(seen->client_id)) return false;
+    toucher = seen->client_id;
+    return true;
+}
+
+/* Whether the words are those of a read that runs next. While a script is busy the server runs nothing else. */
+static bool reads_next(Seen *seen) {
+    return learn(seen) && seen->is_client && seen->logged_in && !seen->in_multi &&
+           (!seen->subscribes || caller_speaks_resp3(seen->client_id)) &&
+           !(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA) && may_run(seen) && can_look_up(seen);
+}
+
+/* Of the words as hooks have left them: those of a wrapper are no command with facts, it tells hits itself. */
+static const Facts *facts_now(RedisModuleCommandFilterCtx *ctx) {
+    return facts_of(RedisModule_CommandFilterArgGet(ctx, 0), RedisModule_CommandFilterArgGet(ctx, 1));
+}
+
+static void look_for_hits(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
+    if (!facts || !key_reads_of(facts)) return;
+    Seen filled, *seen = &filled;
+    begin(seen, ctx, facts);
+    if (key_reads_match(facts, seen->argv, seen->argc) && reads_next(seen))
+        key_reads_tell(facts, seen->argv, seen->argc, seen->db);
     forget(seen);
 }
 
@@ -364,19 +404,32 @@ static void on_command(RedisModuleCommandFilterCtx *ctx) {
         module_command_ran = false;
     }
     if (is_of_other_module(facts)) module_command_ran = true;
-    if (!facts->hooks_below) return;
+    bool hits_wanted = key_reads_wanted();
+    if (!facts->hooks_below && !hits_wanted) return;
+    if (facts->flags & FACT_CONTAINER) {
+        facts = facts_of(name, RedisModule_CommandFilterArgGet(ctx, 1));
+        toucher = 0; /* it may be CLIENT NO-TOUCH */
+    }
     int argc = RedisModule_CommandFilterArgsCount(ctx);
-    if (facts->flags & FACT_CONTAINER) facts = facts_of(name, RedisModule_CommandFilterArgGet(ctx, 1));
-    if (facts_hooked(facts) && facts_arity_fits(facts, argc)) look_closer(ctx, facts, argc);
+    bool asks = facts_hooked(facts) && facts_arity_fits(facts, argc);
+    if (asks) look_closer(ctx, facts);
+    if (hits_wanted) look_for_hits(ctx, asks ? facts_now(ctx) : facts);
 }
 
-void filter_set(bool wanted) {
-    if (wanted == (filter != NULL)) return;
-    if (wanted) {
+void filter_set(FilterUse use, bool wanted) {
+    static int uses;
+    uses = wanted ? uses | (int)use : uses & ~(int)use;
+    if ((uses != 0) == (filter != NULL)) return;
+    if (uses) {
         filter = RedisModule_RegisterCommandFilter(module_context, on_command, REDISMODULE_CMDFILTER_NOSELF);
     } else {
         RedisModule_UnregisterCommandFilter(module_context, filter);
         filter = NULL;
         forget_found();
     }
+}
+
+void filter_free(void) {
+    filter_set(FILTER_FOR_HOOKS, false);
+    filter_set(FILTER_FOR_READS, false);
 }

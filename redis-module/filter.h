@@ -1,5 +1,5 @@
 /* The command filter: sees each command before the server looks it up, and has those that hooks match asked about
- * (docs/design/hooks.md). Registered only while there are hooks. */
+ * (docs/design/hooks.md). Registered only while there are hooks, or somebody wants to hear of reads (key_reads.h). */
 #ifndef FERRITE_FILTER_H
 #define FERRITE_FILTER_H
 
@@ -8,7 +8,11 @@
 #include "facts.h"
 #include "server.h"
 
-void filter_set(bool wanted);
+/* What it is needed for. */
+typedef enum FilterUse { FILTER_FOR_HOOKS = 1, FILTER_FOR_READS = 2 } FilterUse;
+
+void filter_set(FilterUse use, bool wanted);
+void filter_free(void);
 
 /* What the filter has found out of a command that it wrapped. The lists are good until hooks_match is called again. */
 typedef struct Found {

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "after.h"
+#include "command_keys.h"
 #include "filter.h"
 #include "glob.h"
 #include "log.h"
@@ -141,7 +142,7 @@ void hooks_changed(void) {
         matching[phase] = memory_alloc(sizeof(*hooks) * (size_t)(hook_count + 1));
     }
     memory_free(hooks);
-    filter_set(hook_count > 0);
+    filter_set(FILTER_FOR_HOOKS, hook_count > 0);
 }
 
 void hooks_commands_changed(void) {
@@ -172,7 +173,7 @@ void hooks_load(RedisModuleCtx *ctx) {
 }
 
 void hooks_free(void) {
-    filter_set(false);
+    filter_free();
     loaded = false;
     for (HookPhase phase = 0; phase < HOOK_PHASES; phase++) {
         memory_free(matching[phase]);
@@ -199,7 +200,8 @@ static bool has_database(const RouteHook *hook, int db) {
     return hook->db_count == 0;
 }
 
-static bool key_matches(const RouteWords *globs, RedisModuleString *key) {
+static bool key_matches(const void *context, RedisModuleString *key) {
+    const RouteWords *globs = context;
     size_t length;
     const char *text = RedisModule_StringPtrLen(key, &length);
     for (int i = 0; i < globs->count; i++) {
@@ -208,27 +210,9 @@ static bool key_matches(const RouteWords *globs, RedisModuleString *key) {
     return false;
 }
 
-static bool movable_key_matches(const RouteWords *globs, const HookSubject *subject) {
-    int count, *flags;
-    int *keys = RedisModule_GetCommandKeysWithFlags(module_context, subject->argv, subject->argc, &count, &flags);
-    if (!keys) return false;
-    bool matches = false;
-    for (int i = 0; i < count && !matches; i++) matches = key_matches(globs, subject->argv[keys[i]]);
-    RedisModule_Free(keys);
-    RedisModule_Free(flags);
-    return matches;
-}
-
 static bool any_key_matches(const RouteHook *hook, const Facts *facts, const HookSubject *subject) {
-    const RouteWords *globs = &hook->keys;
-    if (globs->count == 0) return true;
-    if (facts->flags & FACT_MOVABLE_KEYS) return movable_key_matches(globs, subject);
-    if (facts->first_key <= 0 || facts->key_step <= 0) return false;
-    int last = facts->last_key < 0 ? subject->argc + facts->last_key : facts->last_key;
-    for (int at = facts->first_key; at <= last && at < subject->argc; at += facts->key_step) {
-        if (key_matches(globs, subject->argv[at])) return true;
-    }
-    return false;
+    if (hook->keys.count == 0) return true;
+    return command_keys_any(facts, subject->argv, subject->argc, key_matches, &hook->keys);
 }
 
 static bool in_sample(const RouteHook *hook) {

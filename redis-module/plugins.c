@@ -5,7 +5,9 @@
 
 #include "command.h"
 #include "hooks.h"
+#include "events.h"
 #include "host.h"
+#include "key_reads.h"
 #include "log.h"
 #include "memory.h"
 #include "server_events.h"
@@ -44,6 +46,11 @@ void plugins_attach(Lane *lane, const Frame *frame) {
         problem_count++;
     }
     subscriptions_read(lane, plugin, &reader);
+    if (key_reads_problem() && subscriptions_of_plugin_want(lane, plugin, SUBSCRIPTION_KEYS, EVENT_KEY_HIT)) {
+        buffer_put_cstring(&problems, "event " EVENT_KEY_HIT);
+        buffer_put_cstring(&problems, key_reads_problem());
+        problem_count++;
+    }
     size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
     buffer_put_u32(&lane->out, problem_count);
     buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));

@@ -4,6 +4,7 @@
 
 #include "events.h"
 #include "glob.h"
+#include "key_reads.h"
 #include "listening.h"
 #include "memory.h"
 
@@ -34,6 +35,17 @@ bool subscription_has_key(const Subscription *s, const char *key, size_t length)
 bool subscription_names(const Subscription *s, const char *event) {
     for (int i = 0; i < s->event_count; i++) {
         if (strcmp(s->events[i], event) == 0) return true;
+    }
+    return false;
+}
+
+static bool is_of(const Subscription *s, Slice plugin) {
+    return strlen(s->plugin) == plugin.length && memcmp(s->plugin, plugin.bytes, plugin.length) == 0;
+}
+
+bool subscriptions_of_plugin_want(const Lane *lane, Slice plugin, SubscriptionKind kind, const char *event) {
+    for (const Subscription *s = lane->subscriptions; s; s = s->next) {
+        if (s->kind == kind && is_of(s, plugin) && subscription_names(s, event)) return true;
     }
     return false;
 }
@@ -93,6 +105,11 @@ static bool end_those_of(Lane *lane, const char *plugin) {
     return ended;
 }
 
+static void wanted_changed(void) {
+    listening_wanted_changed();
+    key_reads_wanted_changed();
+}
+
 void subscriptions_read(Lane *lane, Slice plugin, Reader *reader) {
     char *name = memory_copy_string((const char *)plugin.bytes, plugin.length);
     bool changed = end_those_of(lane, name);
@@ -104,9 +121,9 @@ void subscriptions_read(Lane *lane, Slice plugin, Reader *reader) {
         lane->subscriptions = s;
         if (s->kind == SUBSCRIPTION_KEYS) events_subscribe(s);
     }
-    if (changed || count > 0) listening_wanted_changed();
+    if (changed || count > 0) wanted_changed();
 }
 
 void subscriptions_end(Lane *lane, const char *plugin) {
-    if (end_those_of(lane, plugin)) listening_wanted_changed();
+    if (end_those_of(lane, plugin)) wanted_changed();
 }

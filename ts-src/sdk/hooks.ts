@@ -25,6 +25,8 @@ export type KeyEventName =
   | 'hset'
   | 'incrby'
   | 'incrbyfloat'
+  | 'keyhit'
+  | 'keymiss'
   | 'linsert'
   | 'lpop'
   | 'lpush'
@@ -62,7 +64,11 @@ export type KeyEventName =
 export interface KeyHookOptions {
   /** Glob of the keys (as in KEYS), or several. @default all keys that the plugin's permissions cover */
   readonly key?: string | readonly string[]
-  /** Names of events. @default all */
+  /**
+   * Names of events. `keyhit`, `keymiss` and `new` come with reads and with other events: they must be named.
+   *
+   * @default all but those three
+   */
   readonly events?: readonly KeyEventName[]
   /** Events of the plugin's own writes too. @default false */
   readonly ownWrites?: boolean
