@@ -29,6 +29,12 @@ static const struct OwnCommand {
      "Lists and describes hooks of commands",
      "FERRITE.HOOK LIST | INFO <plugin>/<hook> | RESET [<plugin>/<hook>] -- the hooks of commands, and their figures",
      -2},
+    {"FERRITE.RULE", Rule_RedisCommand, "admin deny-script allow-loading allow-stale", "admin dangerous",
+     "Adds, deletes and lists rules for commands",
+     "FERRITE.RULE ADD <name> DENY|ALLOW|RENAME|RATE|READ-ONLY|SIZE [COMMAND c] [KEY glob] [USER u] [DB n] [ARG place "
+     "glob] [ERROR text] [PRIORITY n] [TO c] [LIMIT n] [INTERVAL ms] [BURST n] [PER RULE|USER|PREFIX] [SEPARATOR c] "
+     "[MAXBYTES n] [MAXARGS n] | DEL <name> | LIST -- what commands may do, decided without a plugin",
+     -2},
     {"FERRITE.PLUGIN", PluginAdmin_RedisCommand, "admin", "admin dangerous", "Lists and describes plugins",
      "FERRITE.PLUGIN LIST | INFO <name> | HELP -- the plugins and their state", -2},
 };

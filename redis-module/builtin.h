@@ -25,6 +25,9 @@ void builtin_plugin_prepare(void);
 /* FERRITE.HOOK LIST | INFO <plugin>/<hook> | RESET [<plugin>/<hook>] -- the hooks of commands, and their figures */
 int Hook_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 
+/* FERRITE.RULE ADD <name> <action> [option ...] | DEL <name> | LIST -- the rules that the module decides by itself */
+int Rule_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
+
 /* FERRITE.EMIT <event> [payload] -- tells plugins of an event; replies how many listen */
 int Emit_RedisCommand(RedisModuleCtx *ctx, RedisModuleString **argv, int argc);
 

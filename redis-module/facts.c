@@ -67,7 +67,7 @@ Facts *facts_list(int *how_many) {
 }
 
 bool facts_hooked(const Facts *facts) {
-    return facts->hooks[PHASE_BEFORE].count + facts->hooks[PHASE_AFTER].count > 0;
+    return facts->hooks[PHASE_BEFORE].count + facts->hooks[PHASE_AFTER].count + facts->rule_count > 0;
 }
 
 bool facts_arity_fits(const Facts *facts, int argc) {
@@ -159,15 +159,18 @@ static char *call_by(const char *called, const char *name) {
     return joined;
 }
 
+static void make_room(void) {
+    if (count < room) return;
+    room = room ? room * 2 : 512;
+    list = memory_realloc(list, (size_t)room * sizeof(*list));
+}
+
 /* `called` is what clients call the command, or the container that it is in. NULL: by its name. */
 static void read_command(RedisModuleCallReply *info, const char *called) {
     size_t length;
     const char *text = RedisModule_CallReplyType(info) == REDISMODULE_REPLY_ARRAY ? text_at(info, 0, &length) : NULL;
     if (!text || (length >= 9 && memcmp(text, "_ferrite.", 9) == 0)) return;
-    if (count == room) {
-        room = room ? room * 2 : 512;
-        list = memory_realloc(list, (size_t)room * sizeof(*list));
-    }
+    make_room();
     RedisModuleCallReply *subcommands = RedisModule_CallReplyArrayElement(info, 9);
     size_t inner = subcommands ? RedisModule_CallReplyLength(subcommands) : 0;
     char *name = lower_copy(text, length);
@@ -199,6 +202,24 @@ static void fill_table(void) {
         while (table[at]) at = (at + 1) & (table_size - 1);
         table[at] = i + 1;
     }
+}
+
+void facts_add(const char *name) {
+    size_t length = strlen(name);
+    if (find(name, length, NULL, 0)) return;
+    make_room();
+    char *lower = lower_copy(name, length);
+    list[count++] = (Facts){
+        .name = lower,
+        .name_length = length,
+        .called = lower,
+        .called_length = length,
+        .categories = memory_copy_string(" ", 1),
+        .flags = FACT_NO_SCRIPT, /* nothing of ours runs it */
+        .arity = -1,
+        .wrapper = -1,
+    };
+    fill_table();
 }
 
 /* The reply to COMMAND INFO for one name, which the caller frees; `info` is NULL when there is no such command. */
@@ -272,6 +293,7 @@ void facts_free(void) {
         memory_free(list[i].name);
         memory_free(list[i].categories);
         for (int phase = 0; phase < HOOK_PHASES; phase++) memory_free(list[i].hooks[phase].hooks);
+        memory_free(list[i].rules);
     }
     memory_free(list);
     memory_free(table);

@@ -9,6 +9,7 @@
 #include "server.h"
 
 struct Command;
+struct Rule;
 
 enum {
     FACT_WRITE = 1,
@@ -49,7 +50,9 @@ typedef struct Facts {
     int wrapper;                       /* its class, wrapper.h; -1: none */
     bool can_replace;                  /* a module may run it in place of another */
     HookList hooks[HOOK_PHASES];       /* that name it: hooks.h */
-    bool hooks_below;                  /* it has hooks, or one of its subcommands has */
+    struct Rule **rules;               /* that name it, in their order: rules.h */
+    int rule_count;
+    bool hooks_below; /* it has hooks or rules, or one of its subcommands has */
     size_t name_length, called_length;
 } Facts;
 
@@ -61,13 +64,17 @@ bool facts_read(void);
  * who asks for it. True when it is: found from then on, without hooks until they are given. */
 bool facts_learn(const RedisModuleString *word);
 
+/* Adds a name that no command has, for a rule that gives a command this name; nothing when there is one. It is gone
+ * when COMMAND is read anew. */
+void facts_add(const char *name);
+
 /* NULL when there is no such command. `second` may be NULL. */
 Facts *facts_of(const RedisModuleString *name, const RedisModuleString *second);
 
 /* All of them. */
 Facts *facts_list(int *count);
 
-/* True when it has hooks of any phase. */
+/* True when it has hooks of any phase, or rules. */
 bool facts_hooked(const Facts *facts);
 
 /* False when the server would refuse so many words. */

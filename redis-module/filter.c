@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "module.h"
 #include "plugins.h"
+#include "rules.h"
 #include "wrapper.h"
 
 static RedisModuleCommandFilter *filter;
@@ -26,11 +27,13 @@ typedef struct Seen {
     RedisModuleString **argv;
     int argc;
 
+    enum { NOT_LEARNT, NOT_CONCERNED, LEARNT } who; /* LEARNT: what follows */
     uint64_t client_id;
     bool is_client; /* else a script's or another module's */
     bool in_multi;
-    bool logged_in; /* known for certain */
-    bool can_block;
+    bool in_place;    /* it is a client that cannot be blocked now */
+    bool logged_in;   /* known for certain */
+    bool can_block;   /* and there is a wrapper for the command */
     bool can_be_told; /* its wrapper may run where the client cannot be blocked: ask may_be_told */
     bool subscribes;
     RedisModuleString *user; /* NULL: not known */
@@ -89,7 +92,7 @@ static bool is_default(RedisModuleString *user) {
     return length == 7 && memcmp(text, "default", 7) == 0;
 }
 
-/* False for what is not hooked: the stream of our primary. */
+/* False for the stream of our primary. */
 static bool learn_client(Seen *seen, const RedisModuleClientInfoV1 *info) {
     const uint64_t in_place =
         REDISMODULE_CLIENTINFO_FLAG_MULTI | REDISMODULE_CLIENTINFO_FLAG_TRACKING | REDISMODULE_CLIENTINFO_FLAG_PUBSUB;
@@ -99,13 +102,13 @@ static bool learn_client(Seen *seen, const RedisModuleClientInfoV1 *info) {
     seen->db = info->db;
     seen->in_multi = info->flags & REDISMODULE_CLIENTINFO_FLAG_MULTI;
     seen->logged_in = (info->flags & in_place) || !is_default(seen->user) || default_is_for_all();
-    seen->can_block = !(info->flags & in_place) && seen->facts->wrapper >= 0;
+    seen->in_place = info->flags & in_place;
     seen->subscribes = info->flags & REDISMODULE_CLIENTINFO_FLAG_PUBSUB;
     seen->can_be_told = true;
     return true;
 }
 
-static bool learn(Seen *seen) {
+static bool learn_caller(Seen *seen) {
     RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
     seen->resp = 2;
     seen->client_id = RedisModule_CommandFilterGetClientId(seen->ctx);
@@ -121,9 +124,19 @@ static bool learn(Seen *seen) {
     return true;
 }
 
-/* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name the wrapper. */
+/* False for what neither hooks nor rules are for. */
+static bool learn(Seen *seen) {
+    if (seen->who == NOT_LEARNT) seen->who = learn_caller(seen) ? LEARNT : NOT_CONCERNED;
+    return seen->who == LEARNT;
+}
+
+/* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name what runs in its place. */
+static bool only_subscribes(const Seen *seen) {
+    return seen->subscribes && !caller_speaks_resp3(seen->client_id);
+}
+
 static bool may_be_told(const Seen *seen) {
-    return seen->can_be_told && (!seen->subscribes || caller_speaks_resp3(seen->client_id));
+    return seen->can_be_told && !only_subscribes(seen);
 }
 
 static void forget(Seen *seen) {
@@ -221,13 +234,13 @@ static void abort_exec(const Seen *seen) {
 }
 
 /* The client gets `value`, RESP3, and nothing runs. An error in MULTI is one at once, which ends the transaction: as
- * the name of a command that is not there. */
+ * the name of a command that is not there. So it is where the client can run nothing. */
 static void answer(const Seen *seen, const char *value, size_t length) {
     if (seen->in_multi && strcmp(seen->facts->name, "exec") == 0) {
         abort_exec(seen);
         return;
     }
-    if (seen->in_multi && *value == '-') {
+    if (*value == '-' && (seen->in_multi || only_subscribes(seen))) {
         RedisModuleString *name = RedisModule_CreateStringPrintf(NULL, "(%.*s)", (int)length - 3, value + 1);
         put_words(seen, &name, 1);
         return;
@@ -335,6 +348,35 @@ static void have_asked(const Seen *seen, const HookSubject *subject) {
     }
 }
 
+static bool learn_subject(void *context, HookSubject *subject) {
+    Seen *seen = context;
+    if (!learn(seen)) return false;
+    subject->user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
+    subject->db = seen->db;
+    return true;
+}
+
+/* Another command of one word. False when there is none of that name, or not with so many words. */
+static bool rename_to(Seen *seen, const char *name) {
+    RedisModuleString *word = RedisModule_CreateString(NULL, name, strlen(name));
+    RedisModule_CommandFilterArgReplace(seen->ctx, 0, word);
+    seen->argv[0] = word;
+    seen->facts = facts_of(word, seen->argc > 1 ? seen->argv[1] : NULL);
+    return seen->facts && facts_arity_fits(seen->facts, seen->argc);
+}
+
+/* False when there is nothing to ask hooks about any more. */
+static bool rules_let(Seen *seen, HookSubject *subject) {
+    RuleVerdict verdict = {.end = RULES_PASS};
+    rules_judge(seen->facts, subject, learn_subject, seen, false, &verdict);
+    if (verdict.end == RULES_RENAME) {
+        if (!rename_to(seen, verdict.to)) return false;
+        rules_judge(seen->facts, subject, learn_subject, seen, true, &verdict);
+    }
+    if (verdict.end == RULES_REFUSE) answer_error(seen, verdict.error);
+    return verdict.end != RULES_REFUSE;
+}
+
 static void begin(Seen *seen, RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     memset(seen, 0, offsetof(Seen, few));
     seen->ctx = ctx;
@@ -347,9 +389,9 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     Seen filled, *seen = &filled;
     begin(seen, ctx, facts);
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
-    if (could_match(facts, &subject) && learn(seen)) {
-        subject.user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
-        subject.db = seen->db;
+    bool goes_on = facts->rule_count == 0 || rules_let(seen, &subject);
+    if (goes_on && could_match(seen->facts, &subject) && learn_subject(seen, &subject)) {
+        seen->can_block = seen->is_client && !seen->in_place && seen->facts->wrapper >= 0;
         subject.sampled = seen->can_block; /* else chance decides when the wrapper runs */
         have_asked(seen, &subject);
     }

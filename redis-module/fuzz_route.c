@@ -70,7 +70,15 @@ static void check_command(const RouteCommand *c) {
     }
 }
 
+static void check_rule(const RouteRule *r) {
+    REQUIRE(r->name && *r->name && r->line && strncmp(r->line, "rule ", 5) == 0);
+    REQUIRE((r->action == RULE_RENAME) == (r->to != NULL));
+    REQUIRE(r->action != RULE_RATE || (r->limit > 0 && r->interval > 0 && r->burst > 0 && r->separator));
+    for (int i = 0; i < r->argument_count; i++) REQUIRE(r->arguments[i].glob);
+}
+
 static void check_table(const RouteTable *table) {
+    for (int i = 0; i < table->rule_count; i++) check_rule(&table->rules[i]);
     for (int i = 0; i < table->command_count; i++) {
         check_command(&table->commands[i]);
         for (int j = 0; j < i && i < NAMES_COMPARED; j++) {

@@ -1,8 +1,12 @@
 #include "glob.h"
 
+static unsigned char fold(char c, bool nocase) {
+    return (unsigned char)(nocase && c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 /* Matches one [...] class at p[0] == '['; *used is its length in the pattern. An unclosed class runs to the
  * pattern's end, as in the server. */
-static bool class_match(const char *p, size_t length, unsigned char c, size_t *used) {
+static bool class_match(const char *p, size_t length, unsigned char c, bool nocase, size_t *used) {
     size_t i = 1;
     bool negated = i < length && p[i] == '^';
     if (negated) i++;
@@ -10,9 +14,9 @@ static bool class_match(const char *p, size_t length, unsigned char c, size_t *u
     for (; i < length && p[i] != ']'; i++) {
         if (p[i] == '\\' && i + 1 < length) {
             i++;
-            found |= (unsigned char)p[i] == c;
+            found |= fold(p[i], nocase) == c;
         } else if (i + 2 < length && p[i + 1] == '-') {
-            unsigned char low = (unsigned char)p[i], high = (unsigned char)p[i + 2];
+            unsigned char low = fold(p[i], nocase), high = fold(p[i + 2], nocase);
             if (low > high) {
                 unsigned char swap = low;
                 low = high;
@@ -21,7 +25,7 @@ static bool class_match(const char *p, size_t length, unsigned char c, size_t *u
             found |= c >= low && c <= high;
             i += 2;
         } else {
-            found |= (unsigned char)p[i] == c;
+            found |= fold(p[i], nocase) == c;
         }
     }
     *used = i < length ? i + 1 : length;
@@ -30,7 +34,7 @@ static bool class_match(const char *p, size_t length, unsigned char c, size_t *u
 
 /* Iterative: on a mismatch the last '*' takes one more character, so the worst case is
  * pattern_length * length and not exponential. */
-bool glob_match(const char *pattern, size_t pattern_length, const char *text, size_t length) {
+static bool match(const char *pattern, size_t pattern_length, const char *text, size_t length, bool nocase) {
     size_t p = 0, t = 0;
     size_t star = (size_t)-1, star_text = 0;
     while (t < length || p < pattern_length) {
@@ -45,12 +49,12 @@ bool glob_match(const char *pattern, size_t pattern_length, const char *text, si
             if (pattern[p] == '?') {
                 same = true;
             } else if (pattern[p] == '[') {
-                same = class_match(pattern + p, pattern_length - p, (unsigned char)text[t], &used);
+                same = class_match(pattern + p, pattern_length - p, fold(text[t], nocase), nocase, &used);
             } else if (pattern[p] == '\\' && p + 1 < pattern_length) {
                 used = 2;
-                same = pattern[p + 1] == text[t];
+                same = fold(pattern[p + 1], nocase) == fold(text[t], nocase);
             } else {
-                same = pattern[p] == text[t];
+                same = fold(pattern[p], nocase) == fold(text[t], nocase);
             }
             if (same) {
                 p += used;
@@ -63,4 +67,12 @@ bool glob_match(const char *pattern, size_t pattern_length, const char *text, si
         t = ++star_text;
     }
     return true;
+}
+
+bool glob_match(const char *pattern, size_t pattern_length, const char *text, size_t length) {
+    return match(pattern, pattern_length, text, length, false);
+}
+
+bool glob_match_nocase(const char *pattern, size_t pattern_length, const char *text, size_t length) {
+    return match(pattern, pattern_length, text, length, true);
 }

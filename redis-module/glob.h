@@ -7,4 +7,7 @@
 
 bool glob_match(const char *pattern, size_t pattern_length, const char *text, size_t length);
 
+/* The same, with A to Z as a to z in both. */
+bool glob_match_nocase(const char *pattern, size_t pattern_length, const char *text, size_t length);
+
 #endif

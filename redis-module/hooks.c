@@ -2,15 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "after.h"
-#include "command_keys.h"
 #include "filter.h"
-#include "glob.h"
 #include "log.h"
+#include "matcher.h"
 #include "memory.h"
 #include "module.h"
+#include "rule_file.h"
+#include "rules.h"
 #include "wrapper.h"
 
 static bool loaded;
@@ -24,51 +24,10 @@ const char *hooks_problem(void) {
 
 /* ===== Which commands a hook is for ===== */
 
-/* A hook of all commands or of a category is not for what holds a connection or the replication together. AUTH and
- * HELLO carry passwords, which never leave the module. */
-static bool is_protected(const Facts *facts, bool named) {
-    static const char *const always[] = {"auth", "hello", NULL};
-    static const char *const unless_named[] = {"multi", "exec", "discard", "watch",    "unwatch", "sync",
-                                               "psync", "quit", "reset",   "replconf", NULL};
-    if (strncmp(facts->name, "ferrite.", 8) == 0) return true;
-    for (const char *const *name = always; *name; name++) {
-        if (strcmp(facts->name, *name) == 0) return true;
-    }
-    for (const char *const *name = unless_named; *name && !named; name++) {
-        if (strcmp(facts->name, *name) == 0) return true;
-    }
-    return false;
-}
-
-static bool has_category(const Facts *facts, const char *category) {
-    size_t length = strlen(category);
-    for (const char *at = facts->categories; (at = strcasestr(at, category)); at++) {
-        if (at[-1] == ' ' && at[length] == ' ') return true;
-    }
-    return false;
-}
-
-/* "CONFIG" is for its subcommands too. */
-static bool is_named(const Facts *facts, const char *name) {
-    size_t length = strlen(name);
-    return strncasecmp(facts->name, name, length) == 0 && (facts->name[length] == '\0' || facts->name[length] == '|');
-}
-
-static bool is_for(const RouteHook *hook, const Facts *facts) {
-    bool by_category = hook->commands.count == 0;
-    for (int i = 0; i < hook->commands.count; i++) {
-        const char *word = hook->commands.values[i];
-        if (*word == '@')
-            by_category |= has_category(facts, word);
-        else if (is_named(facts, word))
-            return !is_protected(facts, true);
-    }
-    return by_category && !is_protected(facts, false);
-}
-
 static int compare(const void *a, const void *b) {
     const Command *one = *(Command *const *)a, *other = *(Command *const *)b;
-    if (one->hook->priority != other->hook->priority) return one->hook->priority < other->hook->priority ? -1 : 1;
+    if (one->hook->match.priority != other->hook->match.priority)
+        return one->hook->match.priority < other->hook->match.priority ? -1 : 1;
     return strcmp(one->name, other->name); /* "hook <plugin>/<name>" */
 }
 
@@ -96,7 +55,7 @@ static void give_hooks(Facts *facts, HookPhase phase, Command **hooks, int count
     if (phase == PHASE_AFTER && facts->wrapper < 0) return; /* nothing of ours runs it: nobody learns what came of it */
     for (int i = 0; i < count; i++) {
         const RouteHook *hook = hooks[i]->hook;
-        if (phase_of(hook) != phase || !is_for(hook, facts)) continue;
+        if (phase_of(hook) != phase || !matcher_names(&hook->match, facts)) continue;
         if (!list->hooks) list->hooks = memory_alloc(sizeof(*hooks) * (size_t)(count - i));
         list->hooks[list->count++] = hooks[i];
     }
@@ -107,8 +66,8 @@ static void explain_never_told(const Facts *facts, Command **hooks, int count) {
     if (facts->wrapper >= 0 || (facts->flags & FACT_CONTAINER)) return;
     for (int i = 0; i < count; i++) {
         const RouteHook *hook = hooks[i]->hook;
-        for (int k = 0; hook->kind != HOOK_BEFORE && k < hook->commands.count; k++) {
-            if (is_named(facts, hook->commands.values[k]))
+        for (int k = 0; hook->kind != HOOK_BEFORE && k < hook->match.commands.count; k++) {
+            if (matcher_word_names(hook->match.commands.values[k], facts))
                 log_line(LOG_WARNING, "%s is never told of %s: only the server itself can run it here", hooks[i]->name,
                          facts->name);
         }
@@ -129,8 +88,10 @@ static void mark_containers(Facts *facts, int count) {
 
 void hooks_changed(void) {
     if (!loaded) return;
-    int hook_count, count;
+    int hook_count, rule_count, count;
     Command **hooks = sorted_hooks(&hook_count);
+    rules_changed();
+    rules_list(&rule_count);
     Facts *facts = facts_list(&count);
     for (int i = 0; i < count; i++) {
         for (HookPhase phase = 0; phase < HOOK_PHASES; phase++) give_hooks(&facts[i], phase, hooks, hook_count);
@@ -142,7 +103,7 @@ void hooks_changed(void) {
         matching[phase] = memory_alloc(sizeof(*hooks) * (size_t)(hook_count + 1));
     }
     memory_free(hooks);
-    filter_set(FILTER_FOR_HOOKS, hook_count > 0);
+    filter_set(FILTER_FOR_HOOKS, hook_count + rule_count > 0);
 }
 
 void hooks_commands_changed(void) {
@@ -170,6 +131,8 @@ void hooks_load(RedisModuleCtx *ctx) {
     int count;
     memory_free(sorted_hooks(&count));
     if (!loaded && count > 0) log_line(LOG_WARNING, "no hook is asked: %s", hooks_problem());
+    if (!loaded && rule_file_table() && rule_file_table()->rule_count > 0)
+        log_line(LOG_WARNING, "no rule is in force: %s", hooks_problem());
 }
 
 void hooks_free(void) {
@@ -179,41 +142,13 @@ void hooks_free(void) {
         memory_free(matching[phase]);
         matching[phase] = NULL;
     }
+    rules_free();
     after_free();
     wrapper_free();
     facts_free();
 }
 
 /* ===== Matching ===== */
-
-static bool has_word(const RouteWords *words, const char *text) {
-    for (int i = 0; i < words->count; i++) {
-        if (strcmp(words->values[i], text) == 0) return true;
-    }
-    return words->count == 0;
-}
-
-static bool has_database(const RouteHook *hook, int db) {
-    for (int i = 0; i < hook->db_count; i++) {
-        if (hook->dbs[i] == db) return true;
-    }
-    return hook->db_count == 0;
-}
-
-static bool key_matches(const void *context, RedisModuleString *key) {
-    const RouteWords *globs = context;
-    size_t length;
-    const char *text = RedisModule_StringPtrLen(key, &length);
-    for (int i = 0; i < globs->count; i++) {
-        if (glob_match(globs->values[i], strlen(globs->values[i]), text, length)) return true;
-    }
-    return false;
-}
-
-static bool any_key_matches(const RouteHook *hook, const Facts *facts, const HookSubject *subject) {
-    if (hook->keys.count == 0) return true;
-    return command_keys_any(facts, subject->argv, subject->argc, key_matches, &hook->keys);
-}
 
 static bool in_sample(const RouteHook *hook) {
     static uint32_t state = 2463534242u; /* Marsaglia's xorshift: chance, not a secret */
@@ -230,8 +165,7 @@ HookList hooks_match(const Facts *facts, HookPhase phase, const HookSubject *sub
         Command *command = facts->hooks[phase].hooks[i];
         const RouteHook *hook = command->hook;
         if (!hook) continue;
-        if (subject->user && !(has_word(&hook->users, subject->user) && has_database(hook, subject->db))) continue;
-        if (!any_key_matches(hook, facts, subject)) continue;
+        if (!matcher_has_caller(&hook->match, subject) || !matcher_has_key(&hook->match, facts, subject)) continue;
         if (!subject->sampled || in_sample(hook)) found.hooks[found.count++] = command;
     }
     return found;

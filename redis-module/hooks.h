@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "facts.h"
+#include "matcher.h"
 #include "server.h"
 
 /* Why no hook is asked on this server; NULL: they are. */
@@ -22,15 +23,6 @@ bool hooks_learn(const RedisModuleString *word);
 
 /* The server's commands have changed (MODULE LOAD). Not from a descriptor's callback. */
 void hooks_commands_changed(void);
-
-/* What of a command its hooks look at. */
-typedef struct HookSubject {
-    RedisModuleString **argv;
-    int argc;
-    const char *user; /* "" where it is not known; NULL: user and database are not looked at */
-    int db;
-    bool sampled; /* after hooks that take a sample are left out by chance */
-} HookSubject;
 
 /* The hooks of a phase that match, in their order. The list is good until the next call for that phase. */
 HookList hooks_match(const Facts *facts, HookPhase phase, const HookSubject *subject);

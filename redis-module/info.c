@@ -10,6 +10,7 @@
 #include "output.h"
 #include "plugins.h"
 #include "request.h"
+#include "rules.h"
 
 /* ===== Figures, once for INFO and FERRITE.INFO ===== */
 
@@ -74,6 +75,7 @@ static int figures_now(Figure figures[FIGURES_MAX]) {
         {"timeouts", t.timeouts},
         {"guard_conflicts", t.conflicts},
         {"guard_batches_cut", t.again},
+        {"rules_refused", rules_refused()},
         {"log_lines_dropped", output_lines_dropped()},
     };
     memcpy(figures, all, sizeof(all));

@@ -31,6 +31,7 @@
 #include "plugin_user.h"
 #include "reads.h"
 #include "request.h"
+#include "rule_file.h"
 #include "server_events.h"
 #include "wake.h"
 
@@ -174,6 +175,7 @@ static void free_all(void) {
     deadline_free_all();
     guard_free_all();
     command_free_all();
+    rule_file_free();
     plugin_user_forget();
     call_commands_changed();
     config_free();
@@ -206,6 +208,13 @@ EXPORT int RedisModule_OnLoad(RedisModuleCtx *ctx, RedisModuleString **argv, int
     if (config_load(ctx) != REDISMODULE_OK) return give_up();
     char error[512];
     command_read_routes_at_start();
+    if (!rule_file_read(error, sizeof(error))) {
+        log_line(LOG_WARNING,
+                 "the rules are not known, without them commands could pass that must not: %s. Put the file "
+                 "right, or remove it and add the rules anew with FERRITE.RULE",
+                 error);
+        return give_up();
+    }
     if (builtin_register(ctx) != REDISMODULE_OK || info_register(ctx) != REDISMODULE_OK) return give_up();
     RedisModule_ExportSharedAPI(ctx, COMPANION_RUN_API, (void *)Plugin_RedisCommand);
     command_register_all(ctx);

@@ -25,6 +25,24 @@ static const char *problem_of(const Command *command) {
     return command->hook ? hooks_problem() : NULL;
 }
 
+/* A plugin whose rules cannot hold must not pass for one that guards. */
+static uint32_t put_rule_problems(Buffer *problems, Slice plugin) {
+    uint32_t count = 0;
+    const RouteTable *table = command_routes();
+    for (int i = 0; hooks_problem() && table && i < table->rule_count; i++) {
+        const RouteRule *rule = &table->rules[i];
+        if (!rule->plugin || strlen(rule->plugin) != plugin.length ||
+            memcmp(rule->plugin, plugin.bytes, plugin.length) != 0)
+            continue;
+        char name[ROUTE_NAME_MAX + 8];
+        snprintf(name, sizeof(name), "rule %s", rule->name);
+        buffer_put_cstring(problems, name);
+        buffer_put_cstring(problems, hooks_problem());
+        count++;
+    }
+    return count;
+}
+
 void plugins_attach(Lane *lane, const Frame *frame) {
     Reader reader = reader_of(frame->body, frame->body_length);
     Slice plugin = reader_string(&reader);
@@ -45,6 +63,7 @@ void plugins_attach(Lane *lane, const Frame *frame) {
         buffer_put_cstring(&problems, problem);
         problem_count++;
     }
+    problem_count += put_rule_problems(&problems, plugin);
     subscriptions_read(lane, plugin, &reader);
     if (key_reads_problem() && subscriptions_of_plugin_want(lane, plugin, SUBSCRIPTION_KEYS, EVENT_KEY_HIT)) {
         buffer_put_cstring(&problems, "event " EVENT_KEY_HIT);

@@ -99,22 +99,58 @@ typedef struct RouteWords {
     int count;
 } RouteWords;
 
-typedef struct RouteHook {
-    RouteCommand command; /* "hook <plugin>/<name>": what a lane is asked for */
-    const char *name;
-    HookKind kind;
+/* Which commands of the server a hook or a rule is for, and its place among the others. */
+typedef struct RouteMatcher {
     RouteWords commands; /* "SET", "CONFIG|SET", "@write"; none: all */
     RouteWords keys;     /* globs; none: commands without keys too */
     RouteWords users;    /* none: all */
     int *dbs;
     int db_count; /* none: all */
+    int priority; /* lower comes first */
+} RouteMatcher;
+
+typedef struct RouteHook {
+    RouteCommand command; /* "hook <plugin>/<name>": what a lane is asked for */
+    const char *name;
+    HookKind kind;
+    RouteMatcher match;
     bool allow_on_failure;
     HookTransaction transaction;
-    int priority;   /* lower is asked first */
     int breaker;    /* deadlines missed in a row; 0: no breaker */
     int breaker_ms; /* how long it is not asked then */
     int sample;     /* HOOK_AFTER: of how many in a million commands it is told */
 } RouteHook;
+
+/* What a rule does, in the order of route_rule_actions. */
+typedef enum RuleAction { RULE_DENY, RULE_ALLOW, RULE_RENAME, RULE_RATE, RULE_READ_ONLY, RULE_SIZE } RuleAction;
+/* What has a bucket of its own, in the order of route_rule_pers. */
+typedef enum RulePer { PER_RULE, PER_USER, PER_PREFIX } RulePer;
+
+extern const char *const route_rule_actions[], *const route_rule_pers[]; /* end with NULL */
+
+enum { RULE_ANY_ARGUMENT = 1 << 20 };
+
+typedef struct RouteArgument {
+    int at; /* 0: the word behind the command's name; negative: from the end; RULE_ANY_ARGUMENT */
+    const char *glob;
+} RouteArgument;
+
+/* Decided by the module alone. */
+typedef struct RouteRule {
+    const char *plugin; /* NULL: the operator's */
+    const char *name;
+    const char *line; /* as it stands in the table */
+    RuleAction action;
+    RouteMatcher match;
+    RouteArgument *arguments; /* all must match */
+    int argument_count;
+    const char *error;                /* "CODE text" that a refused client gets; NULL: the default one */
+    const char *to;                   /* RULE_RENAME: the command that runs */
+    long long limit, interval, burst; /* RULE_RATE: so many per `interval` ms, so many at once */
+    RulePer per;
+    char separator;                     /* PER_PREFIX: keys begin with prefixes that end with it */
+    long long max_bytes, max_arguments; /* RULE_SIZE: of each argument; how many. -1: any */
+} RouteRule;
 
 typedef struct RouteTable {
     RoutePlugin *plugins;
@@ -123,12 +159,17 @@ typedef struct RouteTable {
     int command_count;
     RouteHook *hooks;
     int hook_count;
+    RouteRule *rules;
+    int rule_count;
     struct RouteChunk *memory;
 } RouteTable;
 
 /* Returns the table, or NULL with a message (what, where) in `error`. */
 RouteTable *route_table_parse(const char *text, size_t length, char *error, size_t error_size);
 void route_table_free(RouteTable *table);
+
+/* CRC-32 of a table's lines before its end line. */
+uint32_t route_checksum(const char *text, size_t length);
 
 /* The number of the last of `argc` arguments that a word other than a literal stands for; below `first` when there are
  * too few. */

@@ -51,7 +51,7 @@ static char *read_file(const char *path, size_t *length) {
     return text;
 }
 
-static RouteTable *read_table(const char *path, bool *absent, char *error, size_t error_size) {
+RouteTable *route_file_read_path(const char *path, bool *absent, char *error, size_t error_size) {
     char problem[192];
     size_t length = 0;
     char *text = read_file(path, &length);
@@ -69,7 +69,7 @@ static RouteTable *read_table(const char *path, bool *absent, char *error, size_
 RouteTable *route_file_read(const char *state_dir, bool *absent, char *error, size_t error_size) {
     char path[PATH_MAX + 16];
     snprintf(path, sizeof(path), "%s/routes", state_dir);
-    return read_table(path, absent, error, error_size);
+    return route_file_read_path(path, absent, error, error_size);
 }
 
 RouteTable *route_file_read_at_start(const char *state_dir, bool *absent, char *error, size_t error_size) {
@@ -79,7 +79,7 @@ RouteTable *route_file_read_at_start(const char *state_dir, bool *absent, char *
     if (table) return table;
     bool no_backup;
     snprintf(path, sizeof(path), "%s/routes.backup", state_dir);
-    table = read_table(path, &no_backup, problem, sizeof(problem));
+    table = route_file_read_path(path, &no_backup, problem, sizeof(problem));
     *absent = *absent && no_backup;
     size_t used = strlen(error);
     if (!table && !no_backup) snprintf(error + used, error_size - used, "; its backup %s", problem);

@@ -14,4 +14,7 @@ RouteTable *route_file_read(const char *state_dir, bool *absent, char *error, si
  * the backup stands in for a table that cannot be used, and `error` then tells why; otherwise it is empty. */
 RouteTable *route_file_read_at_start(const char *state_dir, bool *absent, char *error, size_t error_size);
 
+/* Reads one file that is such a table. */
+RouteTable *route_file_read_path(const char *path, bool *absent, char *error, size_t error_size);
+
 #endif

@@ -10,9 +10,9 @@ import { TapPrinter } from './tap-printer.mjs'
 
 /** Much of a test's time is waiting: one more than there are processors keeps them busy. */
 const mostAtOnce = Math.min(8, availableParallelism() + 1)
-/** No test ends for so long: that file hangs. A test has limits of its own, which are shorter. */
 /** Files that failed beside others in CI get a second try by themselves; more than these are no accident. */
 const mostAgain = process.env.CI === 'true' ? 6 : 0
+/** No test ends for so long: that file hangs. A test has limits of its own, which are shorter. */
 const silentMs = process.env.FERRITE_LONG === '1' ? 4_000_000 : 400_000
 
 /**
@@ -21,7 +21,7 @@ const silentMs = process.env.FERRITE_LONG === '1' ? 4_000_000 : 400_000
  * @param args for ava. Without any, all files run side by side, and so do several files that are named
  */
 export async function runAva(args) {
-  const jobs = jobsOf(args).map((job) => ({ ...job, count: { passed: 0, failed: 0, skipped: 0 } }))
+  const jobs = jobsOf(args).map((job) => ({ ...job, seconds: 0, count: { passed: 0, failed: 0, skipped: 0 } }))
   const all = [...jobs]
   const running = new Set()
   const stop = (signal) => {
@@ -36,9 +36,15 @@ export async function runAva(args) {
   await Promise.all(Array.from({ length: mostAtOnce }, work))
   await tryAgain(all, running)
   for (const signal of signals) process.off(signal, stop)
+  if (all.length > 1) printSlowest(all)
   const sum = (name) => all.reduce((total, { count }) => total + count[name], 0)
   if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped`)
   return { passed: sum('passed'), failed: sum('failed') }
+}
+
+function printSlowest(jobs) {
+  const slowest = jobs.toSorted((a, b) => b.seconds - a.seconds).slice(0, 12)
+  console.log(`# slowest: ${slowest.map(({ name, seconds }) => `${name} ${Math.round(seconds)} s`).join(', ')}`)
 }
 
 /**
@@ -75,7 +81,9 @@ function allTestFiles() {
     .sort()
 }
 
-async function runJob({ name, prefix, args, count }, running) {
+async function runJob(job, running) {
+  const { name, prefix, args, count } = job
+  const begun = performance.now()
   const child = spawn(process.execPath, [node('ava/entrypoints/cli.mjs'), '--tap', ...args], {
     cwd: rootFolder,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -95,6 +103,7 @@ async function runJob({ name, prefix, args, count }, running) {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(signal ?? code))
   })
+  job.seconds = (performance.now() - begun) / 1000
   clearTimeout(silence)
   running.delete(child)
   printer.end()

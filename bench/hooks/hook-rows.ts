@@ -18,16 +18,24 @@ interface Other {
 const kNone: Other = { name: 'none', modules: [] }
 const kEmptyFilter: Other = { name: 'empty filter', modules: [emptyFilterModule] }
 
-/** The same load on a server with the plugin, and on one without ferrite.so. `look`: at the first one, in the end. */
+interface Comparison {
+  /** What the servers are compared with. Default: a server without a module */
+  readonly other?: Other
+  /** Default: the plugin with hooks */
+  readonly plugin?: string
+  /** At the server with the plugin, in the end. */
+  readonly look?: (hooked: TestServer) => Promise<void>
+}
+
+/** The same load on a server with the plugin, and on one without ferrite.so. */
 async function compare(
   { program }: Setting,
   load: Load,
   pace: Pace,
-  other = kNone,
-  look?: (hooked: TestServer) => Promise<void>,
+  { other = kNone, plugin = 'bench-hooks', look }: Comparison = {},
 ): Promise<readonly Round[]> {
   const patient = { 'ferrite.sync-timeout': 1000, 'ferrite.sync-budget': 10_000 }
-  const plugins = [benchPlugin('bench-hooks')]
+  const plugins = [benchPlugin(plugin)]
   await using hooked: TestServer = await startBenchServer(program, { plugins, config: patient })
   await using plain: TestServer = await startBenchServer(program, { module: false, modules: other.modules })
   const sides = [await sideOf(hooked, 'hook', load, { host: true }), await sideOf(plain, other.name, load)] as const
@@ -61,7 +69,7 @@ const unmatched: Row = {
     const set: Load = { command: ['SET', 'key:__rand_int__', 'xxx'], ...kPipelined }
     const gets = await compare(setting, get, setting.finePace)
     const sets = await compare(setting, set, setting.finePace)
-    const least = await compare(setting, get, setting.finePace, kEmptyFilter)
+    const least = await compare(setting, get, setting.finePace, { other: kEmptyFilter })
     return {
       what: 'GET, which no hook names, and SET with a key that no hook is for, pipeline 16',
       against: 'a server without the module',
@@ -78,15 +86,37 @@ const unmatched: Row = {
   },
 }
 
+const ruled: Row = {
+  name: 'rule',
+  async run(setting) {
+    const load = (prefix: string): Load => ({ command: ['SET', `${prefix}:__rand_int__`, 'xxx'], ...kPipelined })
+    const denied = await compare(setting, load('key'), setting.finePace, { plugin: 'bench-rules' })
+    const counted = await compare(setting, load('rated'), setting.finePace, { plugin: 'bench-rules' })
+    return {
+      what: 'a rule that denies SET of other keys, and one that counts SET of these (a rate for each user), pipeline 16',
+      against: 'a server without the module',
+      figures: [
+        ratioFigure(denied, { name: 'SET per second, deny', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.93) }),
+        ratioFigure(denied, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+        ratioFigure(counted, { name: 'SET per second, rate', of: 'perSecond', sideUnit: '/s', aim: atLeast(0.93) }),
+        ratioFigure(counted, { name: 'server CPU per operation', of: 'serverCpu', sideUnit: 'µs' }),
+      ],
+      notes: [],
+    }
+  },
+}
+
 const told: Row = {
   name: 'after',
   async run(setting) {
     const load: Load = { command: ['SET', 'told:__rand_int__', 'xxx'], ...kPipelined }
     let untold = Number.NaN
-    const rounds = await compare(setting, load, setting.pace, kNone, async (hooked) => {
-      const client = await hooked.client()
-      const info = (await client.call('FERRITE.HOOK', 'INFO', 'bench-hooks/seen')) as unknown[]
-      untold = Number(info[info.indexOf('overloaded') + 1])
+    const rounds = await compare(setting, load, setting.pace, {
+      look: async (hooked) => {
+        const client = await hooked.client()
+        const info = (await client.call('FERRITE.HOOK', 'INFO', 'bench-hooks/seen')) as unknown[]
+        untold = Number(info[info.indexOf('overloaded') + 1])
+      },
     })
     return {
       what: 'after hook on SET that is told of each, pipeline 16',
@@ -118,4 +148,4 @@ const sync: Row = {
   },
 }
 
-export const hookRows = [asked, unmatched, told, sync]
+export const hookRows = [asked, unmatched, ruled, told, sync]

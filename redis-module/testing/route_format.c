@@ -132,29 +132,60 @@ static void put_words(Buffer *out, const char *name, const RouteWords *words) {
     }
 }
 
+static void put_matcher(Buffer *out, const RouteMatcher *match) {
+    put_words(out, "commands", &match->commands);
+    put_words(out, "keys", &match->keys);
+    put_words(out, "users", &match->users);
+    put_text(out, " dbs=");
+    for (int i = 0; i < match->db_count; i++) put_format(out, "%s%d", i ? "," : "", match->dbs[i]);
+    put_format(out, " priority=%d", match->priority);
+}
+
 static void put_hook(Buffer *out, const RouteHook *hook) {
     static const char *const transactions[] = {"sync", "allow", "deny"};
     static const char *const kinds[] = {"before", "after", "after-wait"};
     put_text(out, "hook");
     put_value(out, "name", hook->name);
     put_format(out, " kind=%s", kinds[hook->kind]);
-    put_words(out, "commands", &hook->commands);
-    put_words(out, "keys", &hook->keys);
-    put_words(out, "users", &hook->users);
-    put_text(out, " dbs=");
-    for (int i = 0; i < hook->db_count; i++) put_format(out, "%s%d", i ? "," : "", hook->dbs[i]);
-    put_format(out, " timeout=%lld failure=%s transaction=%s priority=%d", hook->command.timeout,
-               hook->allow_on_failure ? "allow" : "deny", transactions[hook->transaction], hook->priority);
+    put_matcher(out, &hook->match);
+    put_format(out, " timeout=%lld failure=%s transaction=%s", hook->command.timeout,
+               hook->allow_on_failure ? "allow" : "deny", transactions[hook->transaction]);
     if (hook->breaker != 10) put_format(out, " breaker=%d", hook->breaker);
     if (hook->breaker_ms != 1000) put_format(out, " breaker-ms=%d", hook->breaker_ms);
     if (hook->sample != SAMPLE_ALL) put_format(out, " sample=%d", hook->sample);
     put_text(out, "\n");
 }
 
+static void put_rule(Buffer *out, const RouteRule *rule) {
+    put_text(out, "rule");
+    put_value(out, "name", rule->name);
+    put_format(out, " action=%s", route_rule_actions[rule->action]);
+    put_matcher(out, &rule->match);
+    for (int i = 0; i < rule->argument_count; i++) {
+        const RouteArgument *argument = &rule->arguments[i];
+        put_text(out, i ? "," : " args=");
+        if (argument->at == RULE_ANY_ARGUMENT)
+            put_text(out, "*:");
+        else
+            put_format(out, "%d:", argument->at);
+        put_encoded(out, argument->glob, strlen(argument->glob));
+    }
+    put_value(out, "error", rule->error);
+    put_value(out, "to", rule->to);
+    if (rule->action == RULE_RATE) {
+        put_format(out, " limit=%lld interval=%lld burst=%lld per=%s separator=%%%02X", rule->limit, rule->interval,
+                   rule->burst, route_rule_pers[rule->per], (unsigned char)rule->separator);
+    }
+    if (rule->max_bytes >= 0) put_format(out, " max-bytes=%lld", rule->max_bytes);
+    if (rule->max_arguments >= 0) put_format(out, " max-arguments=%lld", rule->max_arguments);
+    put_text(out, "\n");
+}
+
 void route_format(const RouteTable *table, Buffer *out) {
     size_t begun = buffer_length(out);
     put_text(out, "ferrite-routes 1\n");
-    int next = 0, next_hook = 0;
+    int next = 0, next_hook = 0, next_rule = 0;
+    while (next_rule < table->rule_count && !table->rules[next_rule].plugin) put_rule(out, &table->rules[next_rule++]);
     for (int i = 0; i < table->plugin_count; i++) {
         const RoutePlugin *plugin = &table->plugins[i];
         put_text(out, "plugin");
@@ -168,6 +199,9 @@ void route_format(const RouteTable *table, Buffer *out) {
         }
         while (next_hook < table->hook_count && table->hooks[next_hook].command.plugin == plugin->name) {
             put_hook(out, &table->hooks[next_hook++]);
+        }
+        while (next_rule < table->rule_count && table->rules[next_rule].plugin == plugin->name) {
+            put_rule(out, &table->rules[next_rule++]);
         }
     }
     int lines = 0;

@@ -38,6 +38,7 @@ test('build: a single file becomes a bundle and a manifest', async (t) => {
     keyHooks: [],
     noticeHooks: [],
     timers: [],
+    rules: [],
   })
   t.deepEqual(checkManifest(JSON.parse(await readFile(join(outDir, 'ferrite.json'), 'utf8'))), manifest)
   const [command] = (await load(outDir)).commands

@@ -1,4 +1,4 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { pluginAcl } from '#lib/plugin/plugin-acl.js'
 import { checkManifest, checkPackageSection, ManifestError, parseJson } from '#lib/plugin/manifest.js'
 
@@ -52,7 +52,25 @@ const manifest = {
   keyHooks: ['seen'],
   noticeHooks: [{ name: 'came', kind: 'clients', events: ['connect'] }],
   timers: [],
+  rules: [
+    {
+      name: 'no-flush',
+      action: 'deny',
+      commands: ['FLUSHALL'],
+      keys: [],
+      users: [],
+      dbs: [],
+      priority: 100,
+      arguments: [],
+    },
+  ],
   config: { length: { type: 'integer', default: 5 } },
+}
+
+/** The message for a manifest that differs from the good one. */
+function refuseFor(t: ExecutionContext, change: object): string {
+  return t.throws(() => checkManifest({ ...manifest, ...change }, 'x/ferrite.json'), { instanceOf: ManifestError })
+    .message
 }
 
 test('manifest: a good one is accepted', (t) => {
@@ -61,8 +79,7 @@ test('manifest: a good one is accepted', (t) => {
 
 test('manifest: errors name the place, the value and what was expected', (t) => {
   const [command] = manifest.commands
-  const refuse = (change: object): string =>
-    t.throws(() => checkManifest({ ...manifest, ...change }, 'x/ferrite.json'), { instanceOf: ManifestError }).message
+  const refuse = (change: object): string => refuseFor(t, change)
   t.is(
     refuse({ name: 'Greeter' }),
     'x/ferrite.json, name: must match pattern "^[a-z][a-z0-9._-]{0,63}$", got "Greeter"',
@@ -144,4 +161,40 @@ test('manifest: permissions become ACL rules, and cannot hold other rules', (t) 
   )
   t.regex(refuse({ commands: ['~*'] }), /^ferrite\.json, permissions\/commands\/0: must match pattern .* got "~\*"$/)
   t.regex(refuse({ commands: ['+get\n>x'] }), /^ferrite\.json, permissions\/commands\/0: must match pattern/)
+})
+
+test('manifest: rules that the module would refuse are refused', (t) => {
+  const [rule] = manifest.rules
+  const refuseRule = (...changes: object[]): string =>
+    refuseFor(t, { rules: changes.map((each) => ({ ...rule, ...each })) })
+  t.is(
+    refuseRule({ action: 'forbid' }),
+    'x/ferrite.json, rules/0/action: expected one of deny, allow, rename, rate, read-only, size, got "forbid"',
+  )
+  t.regex(refuseRule({ error: 'no' }), /^x\/ferrite\.json, rules\/0\/error: must match pattern/)
+  t.regex(refuseRule({ arguments: [{ at: 'some', glob: '*' }] }), /^x\/ferrite\.json, rules\/0\/arguments\/0\/at: /)
+  t.is(
+    refuseRule({}, { name: 'NO-FLUSH' }),
+    'x/ferrite.json, rules/1: must differ from the other rules in more than capitals, got "NO-FLUSH"',
+  )
+  t.is(
+    refuseRule({ action: 'rename' }),
+    'x/ferrite.json, rules/0: \'to\' is for rules that rename, which need it, got "no-flush"',
+  )
+  t.is(
+    refuseRule({ action: 'rate' }),
+    'x/ferrite.json, rules/0: \'rate\' is for rules of rates, which need it, got "no-flush"',
+  )
+  t.is(
+    refuseRule({ maxBytes: 1 }),
+    "x/ferrite.json, rules/0: 'maxBytes' and 'maxArguments' are for rules of sizes, which need one, got \"no-flush\"",
+  )
+  t.is(
+    refuseRule({ action: 'rename', commands: ['@write'], to: 'GET' }),
+    'x/ferrite.json, rules/0: a rule that renames takes whole commands, got "no-flush"',
+  )
+  t.is(
+    refuseRule({ action: 'allow', error: 'ERR no' }),
+    'x/ferrite.json, rules/0: \'error\' is for rules that refuse, got "no-flush"',
+  )
 })

@@ -8,6 +8,7 @@ import {
   type ArgDoc,
   type CommandRoute,
   type HookRoute,
+  type RuleRoute,
 } from '#lib/plugin/route-table.js'
 
 const example = `ferrite-routes 1
@@ -19,7 +20,8 @@ arg depth=0 name=bucket type=key key=0
 arg depth=0 name=cost type=integer token=COST flags=optional
 read lit=GET key=1
 hook name=no-huge-users kind=before commands=SET,@write keys=user:* users= dbs= timeout=50 failure=deny transaction=sync priority=100
-end 9 crc=8faa31b8
+rule name=no-flush action=deny commands=FLUSHALL,FLUSHDB keys= users= dbs= priority=100 args=0:async error=NOPERM%20ask%20the%20operators
+end 10 crc=1e81f3ec
 `
 
 const handMade = example.replace(/ crc=.*/, '')
@@ -63,8 +65,20 @@ const hook: HookRoute = {
   sample: 1_000_000,
 }
 
+const rule: RuleRoute = {
+  name: 'no-flush',
+  action: 'deny',
+  commands: ['FLUSHALL', 'FLUSHDB'],
+  keys: [],
+  users: [],
+  dbs: [],
+  priority: 100,
+  arguments: [{ at: 0, glob: 'async' }],
+  error: 'NOPERM ask the operators',
+}
+
 test('route table: the example of the protocol is written and read', (t) => {
-  const plugins = [{ name: 'rate-limiter', version: '1.0.0', commands: [route], hooks: [hook] }]
+  const plugins = [{ name: 'rate-limiter', version: '1.0.0', commands: [route], hooks: [hook], rules: [rule] }]
   t.is(formatRouteTable(plugins), example)
   t.deepEqual<unknown, unknown>(parseRouteTable(example), plugins)
 })
@@ -148,6 +162,31 @@ const anyHook = fc.record({
   sample: fc.integer({ min: 1, max: 1_000_000 }),
 })
 
+const anyRule = fc.record(
+  {
+    name: word,
+    action: fc.constantFrom(...(['deny', 'allow', 'rename', 'rate', 'read-only', 'size'] as const)),
+    commands: words,
+    keys: words,
+    users: words,
+    dbs: fc.array(fc.nat({ max: 999_999 }), { maxLength: 3 }),
+    priority: small,
+    arguments: fc.array(fc.record({ at: fc.oneof(small, fc.constant('any' as const)), glob: text }), { maxLength: 3 }),
+    error: text,
+    to: word,
+    rate: fc.record({
+      limit: fc.integer({ min: 1, max: 1_000_000 }),
+      intervalMs: fc.integer({ min: 1, max: 86_400_000 }),
+      burst: fc.integer({ min: 1, max: 1_000_000 }),
+      per: fc.constantFrom('rule' as const, 'user' as const, 'prefix' as const),
+      separator: fc.constantFrom(':', '.', ',', '%', '='),
+    }),
+    maxBytes: fc.nat({ max: 2 ** 40 }),
+    maxArguments: fc.nat({ max: 2 ** 31 - 1 }),
+  },
+  { requiredKeys: ['name', 'action', 'commands', 'keys', 'users', 'dbs', 'priority', 'arguments'] },
+)
+
 const anyPlugins = fc.array(
   fc.record(
     {
@@ -156,8 +195,9 @@ const anyPlugins = fc.array(
       acl: text,
       commands: fc.array(anyRoute, { maxLength: 3 }),
       hooks: fc.array(anyHook, { maxLength: 3 }),
+      rules: fc.array(anyRule, { maxLength: 3 }),
     },
-    { requiredKeys: ['name', 'version', 'commands', 'hooks'] },
+    { requiredKeys: ['name', 'version', 'commands', 'hooks', 'rules'] },
   ),
   { maxLength: 3 },
 )
@@ -186,13 +226,13 @@ test('route table: a damaged table is refused whole, with the line', (t) => {
   }
   t.is(refuse(''), "route table, line 1: expected 'ferrite-routes 1', got ''")
   t.regex(refuse(example.replace('routes 1', 'routes 2')), /^route table, line 1: /)
-  t.is(refuse(example.trimEnd()), 'route table, line 10: the last line does not end')
-  t.is(refuse(example.replace(/end 9.*\n/, '')), "route table, line 9: expected 'end 8'")
-  t.is(refuse(example.replace('end 9', 'end 8')), "route table, line 10: expected 'end 9'")
-  t.is(refuse(example.replace('crc=', 'sum=')), "route table, line 10: expected 'end 9'")
+  t.is(refuse(example.trimEnd()), 'route table, line 11: the last line does not end')
+  t.is(refuse(example.replace(/end 10.*\n/, '')), "route table, line 10: expected 'end 9'")
+  t.is(refuse(example.replace('end 10', 'end 9')), "route table, line 11: expected 'end 10'")
+  t.is(refuse(example.replace('crc=', 'sum=')), "route table, line 11: expected 'end 10'")
   t.is(
     refuse(example.replace('arity=-4', 'arity=-5')),
-    'route table, line 10: the text is not what was written: its checksum is 22a71a0a, not 8faa31b8',
+    'route table, line 11: the text is not what was written: its checksum is 58dd186a, not 1e81f3ec',
   )
   t.is(refuse(handMade.replace('arity=-4', 'arity=4x')), "route table, line 3: '4x' is not a whole number")
   t.is(refuse(handMade.replace('arity=-4 ', '')), 'route table, line 3: command without arity=')

@@ -295,3 +295,21 @@ after({
   sample: 0.1,
   handler: (_ctx, _cmd, result) => result.keep(),
 })
+
+// 27. An option of another action.
+definePlugin({
+  name: 'x',
+  rules: {
+    // @ts-expect-error -- a rate has a limit, a denial none
+    calm: { action: 'deny', limit: 5 },
+  },
+})
+
+// 28. A rule without what its action needs.
+definePlugin({
+  name: 'x',
+  rules: {
+    // @ts-expect-error -- 'to' is missing
+    other: { action: 'rename', command: 'DEL' },
+  },
+})

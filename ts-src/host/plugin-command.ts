@@ -86,6 +86,7 @@ function detailsOf(groups: readonly WorkerGroup[], name: string): Reply {
       'server-hooks': noticeHooksOf(manifest, 'server'),
       'event-hooks': noticeHooksOf(manifest, 'plugins'),
       timers: [...manifest.timers],
+      rules: manifest.rules.map((each) => each.name),
       events: eventsOf(group, name),
     }
   }

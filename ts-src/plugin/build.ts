@@ -155,6 +155,7 @@ function makeManifest(source: PluginSource, built: InspectedPlugin): PluginManif
     keyHooks: built.keyHooks,
     noticeHooks: built.noticeHooks,
     timers: built.timers,
+    rules: built.rules,
     config: built.config,
   }
 }

@@ -109,8 +109,8 @@ export async function readCatalogue(
 export function routesOf(plugins: readonly InstalledPlugin[]): string {
   return formatRouteTable(
     plugins.map(({ name, version, manifest }) => {
-      const { permissions, commands, commandHooks } = manifest
-      return { name, version, acl: pluginAcl(permissions), commands, hooks: commandHooks }
+      const { permissions, commands, commandHooks, rules } = manifest
+      return { name, version, acl: pluginAcl(permissions), commands, hooks: commandHooks, rules }
     }),
   )
 }

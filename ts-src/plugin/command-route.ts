@@ -1,6 +1,7 @@
 /** What the module must know of a command: the types behind the route table and `ferrite.json`. */
 
 import type { HookRoute } from './hook-route.js'
+import type { RuleRoute } from './rule-route.js'
 
 /** Where the keys of a command stand, as in COMMAND INFO. */
 export interface KeySpec {
@@ -82,6 +83,7 @@ export interface PluginRoutes {
   readonly acl?: string
   readonly commands: readonly CommandRoute[]
   readonly hooks: readonly HookRoute[]
+  readonly rules: readonly RuleRoute[]
 }
 
 /** A route table that cannot be used. `line` counts from 1. */

@@ -24,6 +24,7 @@ function describePlugin(definition: PluginDefinition): InspectedPlugin {
     keyHooks: compiled.keyHooks.map(({ name }) => name),
     noticeHooks: compiled.noticeHooks.map(({ name, kind, events }) => ({ name, kind, events })),
     timers: compiled.timers.map(({ name }) => name),
+    rules: compiled.rules,
     config: Object.fromEntries(settings.map(([name, { spec }]) => [name, spec])),
   }
 }

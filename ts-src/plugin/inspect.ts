@@ -8,6 +8,7 @@ import { PluginBuildError } from './build-error.js'
 import type { HookRoute } from './hook-route.js'
 import type { ManifestCommand } from './manifest.js'
 import type { NoticeHook } from './notice-hook.js'
+import type { RuleRoute } from './rule-route.js'
 
 /** What the definition says, as plain data. */
 export interface InspectedPlugin {
@@ -19,6 +20,7 @@ export interface InspectedPlugin {
   readonly keyHooks: readonly string[]
   readonly noticeHooks: readonly NoticeHook[]
   readonly timers: readonly string[]
+  readonly rules: readonly RuleRoute[]
   readonly config: Readonly<Record<string, SettingSpec>>
 }
 

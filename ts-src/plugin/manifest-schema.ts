@@ -1,4 +1,4 @@
-/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, hook-route.ts, notice-hook.ts, define-plugin.ts, manifest.ts. */
+/** JSON schemas of the parts of a manifest. Kept equal to the types in command-route.ts, hook-route.ts, rule-route.ts, notice-hook.ts, define-plugin.ts, manifest.ts. */
 
 import { argTypes } from './command-route.js'
 import {
@@ -17,6 +17,17 @@ import {
   wholeSample,
 } from './hook-route.js'
 import { noticeHookKinds } from './notice-hook.js'
+import {
+  mostRuleArgument,
+  mostRuleArguments,
+  mostRuleBytes,
+  mostRuleIntervalMs,
+  mostRuleTokens,
+  renamedCommandPattern,
+  ruleActions,
+  ruleErrorPattern,
+  rulePers,
+} from './rule-route.js'
 
 const strings = { type: 'array', items: { type: 'string' } } as const
 const integer = { type: 'integer' } as const
@@ -124,18 +135,47 @@ export const noticeHookSchema = object({ name, kind: { enum: [...noticeHookKinds
 
 const matchers = (items: object): object => ({ type: 'array', items, maxItems: mostHookMatchers })
 
-export const hookRouteSchema = object({
+const matched = {
   name: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$' },
-  kind: { enum: [...hookKinds] },
   commands: matchers({ type: 'string', pattern: matchedCommandPattern.source }),
   keys: matchers({ type: 'string', pattern: '^[^\\0]+$' }),
   users: matchers({ type: 'string', pattern: userPattern.source }),
   dbs: matchers(range(0, mostHookDb)),
+  priority: range(-mostHookPriority, mostHookPriority),
+} as const
+
+export const hookRouteSchema = object({
+  ...matched,
+  kind: { enum: [...hookKinds] },
   timeoutMs: range(1, mostHookTimeoutMs),
   failure: { enum: [...hookFailures] },
   transaction: { enum: [...hookTransactions] },
-  priority: range(-mostHookPriority, mostHookPriority),
   breaker: range(0, mostBreaker),
   breakerMs: range(leastBreakerMs, mostBreakerMs),
   sample: range(1, wholeSample),
 })
+
+export const ruleRouteSchema = object(
+  {
+    ...matched,
+    action: { enum: [...ruleActions] },
+    arguments: matchers(
+      object({
+        at: { anyOf: [range(-mostRuleArgument, mostRuleArgument), { const: 'any' }] },
+        glob: { type: 'string', pattern: '^[^\\0]*$' },
+      }),
+    ),
+    error: { type: 'string', pattern: ruleErrorPattern.source },
+    to: { type: 'string', pattern: renamedCommandPattern.source },
+    rate: object({
+      limit: range(1, mostRuleTokens),
+      intervalMs: range(1, mostRuleIntervalMs),
+      burst: range(1, mostRuleTokens),
+      per: { enum: [...rulePers] },
+      separator: { type: 'string', pattern: '^[\\x21-\\x7e]$' },
+    }),
+    maxBytes: range(0, mostRuleBytes),
+    maxArguments: range(0, mostRuleArguments),
+  },
+  ['error', 'to', 'rate', 'maxBytes', 'maxArguments'],
+)

@@ -10,10 +10,12 @@ import {
   limitsSchema,
   noticeHookSchema,
   permissionsSchema,
+  ruleRouteSchema,
 } from './manifest-schema.js'
 import type { CommandRoute } from './command-route.js'
 import { mostServedName, servedName, type HookRoute } from './hook-route.js'
 import type { NoticeHook } from './notice-hook.js'
+import { renamedCommandPattern, type RuleRoute } from './rule-route.js'
 
 /** The version of the contract between plugins and host. */
 export const apiVersion = 1
@@ -61,6 +63,7 @@ export interface PluginManifest {
   readonly noticeHooks: readonly NoticeHook[]
   /** Names in `hooks`. */
   readonly timers: readonly string[]
+  readonly rules: readonly RuleRoute[]
   readonly config: Readonly<Record<string, SettingSpec>>
 }
 
@@ -117,6 +120,7 @@ const manifestSchema = {
     'keyHooks',
     'noticeHooks',
     'timers',
+    'rules',
     'config',
   ],
   properties: {
@@ -129,6 +133,7 @@ const manifestSchema = {
     keyHooks: strings,
     noticeHooks: { type: 'array', items: noticeHookSchema },
     timers: strings,
+    rules: { type: 'array', items: ruleRouteSchema },
     config: {
       type: 'object',
       additionalProperties: {
@@ -183,6 +188,25 @@ function check(file: string, validate: ValidateFunction, value: unknown, prefix:
 }
 
 /** What the schema cannot say: the module would refuse a route table with such names whole. */
+function checkRules(file: string, { rules }: PluginManifest): void {
+  const seen = new Set<string>()
+  rules.forEach(({ name, action, commands, to, rate, maxBytes, maxArguments, error }, index) => {
+    const refuse = (problem: string): never => {
+      throw new ManifestError(file, `rules/${index}`, `${problem}, got ${JSON.stringify(name)}`)
+    }
+    if (seen.has(name.toLowerCase())) refuse('must differ from the other rules in more than capitals')
+    if ((action === 'rename') !== (to !== undefined)) refuse("'to' is for rules that rename, which need it")
+    if ((action === 'rate') !== (rate !== undefined)) refuse("'rate' is for rules of rates, which need it")
+    const isSized = maxBytes !== undefined || maxArguments !== undefined
+    if ((action === 'size') !== isSized) refuse("'maxBytes' and 'maxArguments' are for rules of sizes, which need one")
+    if (action === 'rename' && !(commands.length > 0 && commands.every((each) => renamedCommandPattern.test(each))))
+      refuse('a rule that renames takes whole commands')
+    if (error !== undefined && (action === 'rename' || action === 'allow')) refuse("'error' is for rules that refuse")
+    seen.add(name.toLowerCase())
+  })
+}
+
+/** The same of hooks. */
 function checkHookNames(file: string, { name: plugin, commandHooks }: PluginManifest): void {
   const seen = new Set<string>()
   commandHooks.forEach(({ name }, index) => {
@@ -206,6 +230,7 @@ export function checkManifest(value: unknown, file = manifestFile): PluginManife
   check(file, getValidators().manifest, value, '')
   const manifest = value as PluginManifest // the schema says what the type says
   checkHookNames(file, manifest)
+  checkRules(file, manifest)
   return manifest
 }
 

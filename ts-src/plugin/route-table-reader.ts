@@ -13,6 +13,8 @@ import {
 } from './command-route.js'
 import { defaultBreaker, hookFailures, hookKinds, hookTransactions, wholeSample, type HookRoute } from './hook-route.js'
 
+import { ruleActions, rulePers, type RuleArgument, type RuleRoute } from './rule-route.js'
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 type OpenArg = Omit<ArgDoc, 'args'> & { args?: OpenArg[] }
 type OpenCommand = Omit<Mutable<CommandRoute>, 'args' | 'reads'> & { args: OpenArg[]; reads: ReadWord[][] }
@@ -23,6 +25,7 @@ interface OpenPlugin {
   readonly acl?: string
   readonly commands: OpenCommand[]
   readonly hooks: HookRoute[]
+  readonly rules: RuleRoute[]
 }
 
 const argFlags = ['optional', 'multiple', 'multiple_token'] as const
@@ -93,6 +96,14 @@ class LineWords {
   toInt(text: string | undefined): number {
     if (text === undefined || !/^-?\d{1,9}$/.test(text)) this.fail(`'${String(text)}' is not a whole number`)
     return Number(text)
+  }
+
+  /** Undefined when it is not there. */
+  wide(name: string): number | undefined {
+    const value = this.raw(name)
+    if (value === undefined) return undefined
+    if (!/^\d{1,15}$/.test(value)) this.fail(`'${value}' is not a whole number`)
+    return Number(value)
   }
 
   oneOf<const Word extends string>(value: string, words: readonly Word[]): Word {
@@ -210,20 +221,65 @@ function parseHook(words: LineWords): HookRoute {
   }
 }
 
+function parseRuleArgument(words: LineWords, text: string): RuleArgument {
+  const colon = text.indexOf(':')
+  if (colon < 0) words.fail(`the argument '${text}' has no place`)
+  const place = text.slice(0, colon)
+  return { at: place === '*' ? 'any' : words.toInt(place), glob: text.slice(colon + 1) }
+}
+
+function parseRule(words: LineWords): RuleRoute {
+  const limit = words.raw('limit')
+  const error = words.text('error')
+  const to = words.text('to')
+  const maxBytes = words.wide('max-bytes')
+  const maxArguments = words.wide('max-arguments')
+  return {
+    name: words.needText('name'),
+    action: words.oneOf(words.needText('action'), ruleActions),
+    commands: words.needList('commands'),
+    keys: words.needList('keys'),
+    users: words.needList('users'),
+    dbs: words.needList('dbs').map((db) => words.toInt(db)),
+    priority: words.int('priority'),
+    arguments: words.list('args').map((each) => parseRuleArgument(words, each)),
+    ...(error === undefined ? {} : { error }),
+    ...(to === undefined ? {} : { to }),
+    ...(limit === undefined
+      ? {}
+      : {
+          rate: {
+            limit: words.toInt(limit),
+            intervalMs: words.int('interval'),
+            burst: words.int('burst'),
+            per: words.oneOf(words.needText('per'), rulePers),
+            separator: words.needText('separator'),
+          },
+        }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxArguments === undefined ? {} : { maxArguments }),
+  }
+}
+
 function addLine(plugins: OpenPlugin[], words: LineWords): void {
   if (words.kind === 'plugin') {
     const acl = words.text('acl')
     const named = { name: words.needText('name'), version: words.needText('version') }
-    plugins.push({ ...named, ...(acl === undefined ? {} : { acl }), commands: [], hooks: [] })
+    plugins.push({ ...named, ...(acl === undefined ? {} : { acl }), commands: [], hooks: [], rules: [] })
   } else if (words.kind === 'command') {
     const plugin = plugins.at(-1) ?? words.fail('a command before any plugin')
-    if (plugin.hooks.length > 0) words.fail('a command behind a hook of its plugin')
+    if (plugin.hooks.length + plugin.rules.length > 0) words.fail('a command behind a hook or rule of its plugin')
     plugin.commands.push(parseCommand(words))
   } else if (words.kind === 'hook') {
     const plugin = plugins.at(-1) ?? words.fail('a hook before any plugin')
+    if (plugin.rules.length > 0) words.fail('a hook behind a rule of its plugin')
     plugin.hooks.push(parseHook(words))
+  } else if (words.kind === 'rule') {
+    const plugin = plugins.at(-1) ?? words.fail('a rule before any plugin')
+    plugin.rules.push(parseRule(words))
   } else {
-    if ((plugins.at(-1)?.hooks.length ?? 0) > 0) words.fail(`a ${words.kind} behind a hook`)
+    const { hooks = [], rules = [] } = plugins.at(-1) ?? {}
+    if (hooks.length + rules.length > 0) words.fail(`a ${words.kind} behind a hook or rule`)
     addToCommand(plugins.at(-1)?.commands.at(-1) ?? words.fail(`a ${words.kind} before any command`), words)
   }
   words.done()

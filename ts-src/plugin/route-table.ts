@@ -5,10 +5,12 @@
 
 import type { ArgDoc, CommandRoute, KeySpec, PluginRoutes, ReadWord } from './command-route.js'
 import { defaultBreaker, wholeSample, type HookRoute } from './hook-route.js'
+import type { RuleArgument, RuleRoute } from './rule-route.js'
 import { checksumOf } from './route-table-reader.js'
 
 export * from './command-route.js'
 export type { HookRoute } from './hook-route.js'
+export type { RuleRoute } from './rule-route.js'
 export { parseRouteTable } from './route-table-reader.js'
 
 type Fields = readonly (readonly [string, string | number])[]
@@ -119,6 +121,37 @@ function formatHook(hook: HookRoute): string {
   ])
 }
 
+function formatArgument({ at, glob }: RuleArgument): string {
+  return `${at === 'any' ? '*' : at}:${escapeValue(glob)}`
+}
+
+function formatRule(rule: RuleRoute): string {
+  const { rate, maxBytes, maxArguments } = rule
+  return formatLine('rule', [
+    ['name', escapeValue(rule.name)],
+    ['action', rule.action],
+    ['commands', list(rule.commands)],
+    ['keys', list(rule.keys)],
+    ['users', list(rule.users)],
+    ['dbs', rule.dbs.join(',')],
+    ['priority', rule.priority],
+    ...(rule.arguments.length === 0 ? [] : ([['args', rule.arguments.map(formatArgument).join(',')]] as const)),
+    ...optionalField('error', rule.error),
+    ...optionalField('to', rule.to),
+    ...(rate === undefined
+      ? []
+      : ([
+          ['limit', rate.limit],
+          ['interval', rate.intervalMs],
+          ['burst', rate.burst],
+          ['per', rate.per],
+          ['separator', escapeValue(rate.separator)],
+        ] as const)),
+    ...(maxBytes === undefined ? [] : ([['max-bytes', maxBytes]] as const)),
+    ...(maxArguments === undefined ? [] : ([['max-arguments', maxArguments]] as const)),
+  ])
+}
+
 /** The text of the file `routes`. */
 export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
   const lines = [head]
@@ -128,7 +161,12 @@ export function formatRouteTable(plugins: readonly PluginRoutes[]): string {
       ['version', escapeValue(plugin.version)],
       ...optionalField('acl', plugin.acl),
     ]
-    lines.push(formatLine('plugin', fields), ...plugin.commands.flatMap(formatCommand), ...plugin.hooks.map(formatHook))
+    lines.push(
+      formatLine('plugin', fields),
+      ...plugin.commands.flatMap(formatCommand),
+      ...plugin.hooks.map(formatHook),
+      ...plugin.rules.map(formatRule),
+    )
   }
   const text = `${lines.join('\n')}\n`
   return `${text}end ${lines.length} crc=${checksumOf(text)}\n`

@@ -35,14 +35,21 @@ export type CompiledVerdictHook = Exclude<CompiledCommandHook, { kind: 'after' }
 /** One that is told. */
 export type CompiledToldHook = Extract<CompiledCommandHook, { kind: 'after' }>
 
-const matcherKeys = ['command', 'key', 'user', 'db', 'priority'] as const satisfies readonly (keyof CommandMatcher)[]
+/** What of a matcher hooks and rules take. */
+export const matcherKeys = [
+  'command',
+  'key',
+  'user',
+  'db',
+  'priority',
+] as const satisfies readonly (keyof CommandMatcher)[]
 const waitedKeys = ['timeoutMs', 'onFailure', 'inTransaction', 'breaker', 'handler'] as const
 const beforeKeys: readonly (keyof BeforeOptions)[] = [...matcherKeys, ...waitedKeys]
 const waitingKeys: readonly (keyof AfterOptions)[] = [...matcherKeys, 'wait', ...waitedKeys]
 const toldKeys: readonly (keyof AfterOptions)[] = [...matcherKeys, 'wait', 'sample', 'handler']
 
 /** One or several, each once. Nothing in the list would silently match all. */
-function listOf(path: string, given: unknown): readonly unknown[] {
+export function listOf(path: string, given: unknown): readonly unknown[] {
   if (given === undefined) return []
   const list: readonly unknown[] = Array.isArray(given) ? given : [given]
   if (list.length === 0) fail(path, 'is an empty list; leave it out to match all')
@@ -90,7 +97,8 @@ function checkName(path: string, plugin: string, name: string): void {
 type Matched = Pick<HookRoute, 'commands' | 'keys' | 'users' | 'dbs' | 'priority'>
 type Waited = Pick<HookRoute, 'timeoutMs' | 'failure' | 'transaction' | 'breaker' | 'breakerMs'>
 
-function compileMatcher(path: string, options: CommandMatcher): Matched {
+/** The matcher of a hook or a rule, checked. */
+export function compileMatcher(path: string, options: CommandMatcher): Matched {
   const { priority = 100 } = options
   return {
     commands: listOf(`${path}.command`, options.command).map((each) => checkCommand(`${path}.command`, each)),

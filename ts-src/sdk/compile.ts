@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module'
 import type { RespValue } from '../bridge/resp-value.js'
 import type { CommandRoute } from '../plugin/command-route.js'
+import type { RuleRoute } from '../plugin/rule-route.js'
 import { layOut, type ArgLayout } from './arg-layout.js'
 import { ArgParser } from './arg-parser.js'
 import { buildSequence } from './arg-tree.js'
@@ -13,6 +14,7 @@ import { Command, extraFlags, type CommandOptions } from './command.js'
 import { compileAfter, compileBefore, type CompiledCommandHook } from './compile-command-hook.js'
 import { compileEmittedHook, compileNoticeHook, type CompiledNoticeHook } from './compile-notice-hook.js'
 import { CompiledReads } from './compile-reads.js'
+import { compileRule } from './compile-rule.js'
 import type { CommandContext, KeyEventContext, LifecycleContext, TimerContext } from './context.js'
 import { isDefinedPlugin, type PluginDefinition } from './define-plugin.js'
 import { toMilliseconds } from './duration.js'
@@ -74,6 +76,7 @@ export interface CompiledPlugin {
   readonly keyHooks: readonly CompiledKeyHook[]
   readonly noticeHooks: readonly CompiledNoticeHook[]
   readonly timers: readonly CompiledTimer[]
+  readonly rules: readonly RuleRoute[]
   /** Checks an operator's settings and adds the defaults. @throws PluginDefinitionError */
   readonly resolveConfig: (given: Readonly<Record<string, unknown>>) => SettingValues
   readonly setup?: (ctx: LifecycleContext) => unknown
@@ -92,7 +95,7 @@ const leastTimerMs = 10
 const mostRetries = 100
 const mostTimeoutMs = 3_600_000
 
-const definitionKeys = ['name', 'version', 'permissions', 'config', 'commands', 'hooks', 'setup', 'teardown']
+const definitionKeys = ['name', 'version', 'permissions', 'config', 'commands', 'hooks', 'rules', 'setup', 'teardown']
 const commandKeys = [
   'summary',
   'since',
@@ -266,14 +269,15 @@ function compileTimer(name: string, path: string, timer: TimerHook): CompiledTim
 }
 
 /** Names stand in commands of operators and in ATTACH, where capitals make no difference. */
-function checkHookNames(names: readonly string[]): void {
+function checkNames(place: 'hooks' | 'rules', names: readonly string[]): void {
   const seen = new Map<string, string>()
   for (const name of names) {
-    const path = `hooks.${name}`
+    const path = `${place}.${name}`
     if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name))
       fail(path, 'the name must be a letter, then letters, digits, _ . -')
     const other = seen.get(name.toLowerCase())
-    if (other !== undefined) fail(path, `differs from the hook '${other}' in capitals only; give it another name`)
+    if (other !== undefined)
+      fail(path, `differs from the ${place.slice(0, -1)} '${other}' in capitals only; give it another name`)
     seen.set(name.toLowerCase(), name)
   }
 }
@@ -286,7 +290,10 @@ function compileHooks(definition: PluginDefinition): CompiledHooks {
   const noticeHooks: CompiledNoticeHook[] = []
   const timers: CompiledTimer[] = []
   const hooks = Object.entries(definition.hooks ?? {})
-  checkHookNames(hooks.map(([name]) => name))
+  checkNames(
+    'hooks',
+    hooks.map(([name]) => name),
+  )
   for (const [name, hook] of hooks) {
     const path = `hooks.${name}`
     if (hook instanceof BeforeHook) commandHooks.push(compileBefore(definition.name, name, path, hook))
@@ -299,6 +306,15 @@ function compileHooks(definition: PluginDefinition): CompiledHooks {
     else fail(path, 'must be made by before(), after(), onKey(), onClient(), onServer(), on(), every() or cron()')
   }
   return { commandHooks, keyHooks, noticeHooks, timers }
+}
+
+function compileRules(definition: PluginDefinition): readonly RuleRoute[] {
+  const rules = Object.entries(definition.rules ?? {})
+  checkNames(
+    'rules',
+    rules.map(([name]) => name),
+  )
+  return rules.map(([name, rule]) => compileRule(name, `rules.${name}`, rule))
 }
 
 function compileCommands(definition: PluginDefinition): readonly CompiledCommand[] {
@@ -338,6 +354,7 @@ export function compilePlugin(definition: PluginDefinition): CompiledPlugin {
     definition,
     commands: compileCommands(definition),
     ...compileHooks(definition),
+    rules: compileRules(definition),
     resolveConfig: (given) => resolved.resolve(given),
     ...(setup === undefined ? {} : { setup }),
     ...(teardown === undefined ? {} : { teardown }),

@@ -3,6 +3,7 @@
 import type { Command } from './command.js'
 import type { LifecycleContext } from './context.js'
 import type { Hook } from './hooks.js'
+import type { Rule } from './rule.js'
 import type { Settings } from './setting.js'
 
 /** What a plugin may touch beyond the keys that its commands declare. Nothing else is allowed. */
@@ -32,6 +33,8 @@ export interface PluginDefinition {
   readonly commands?: Readonly<Record<string, Command>>
   /** By names of your choice, which logs and metrics show. */
   readonly hooks?: Readonly<Record<string, Hook>>
+  /** By names of your choice: what the server decides by itself, even while the plugin is down. */
+  readonly rules?: Readonly<Record<string, Rule>>
   /** Runs once after the plugin was loaded, before its first command. A plugin whose setup fails is not started. */
   readonly setup?: (ctx: LifecycleContext) => unknown
   /** Runs once before the plugin ends; at most 2 s are left to it. */

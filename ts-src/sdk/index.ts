@@ -1,5 +1,16 @@
 export { after, type AfterOptions, type CommandResult, type FinishedCommand } from './after.js'
 export { arg, type Arg, type ArgValue, type ArgValues, type KeyMode, type MultipleOptions, type Range } from './arg.js'
+export type {
+  AllowRule,
+  ArgumentMatch,
+  DenyRule,
+  RateRule,
+  ReadOnlyRule,
+  RenameRule,
+  Rule,
+  RuleMatcher,
+  SizeRule,
+} from './rule.js'
 export { before, type BeforeOptions, type CommandWord, type HookedCommand, type Verdict } from './before.js'
 export type { BreakerOptions, CommandMatcher, CommandWords } from './command-matcher.js'
 export { command, type Command, type CommandFlag, type CommandOptions } from './command.js'
