@@ -240,7 +240,18 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
     t.is(await client.call('FERRITE.RULE', 'DEL', 'mine'), 'OK')
     const rate = ['COMMAND', 'PING', 'LIMIT', '5', 'INTERVAL', '60000', 'BURST', '2', 'PER', 'prefix', 'SEPARATOR', ',']
     await client.call('FERRITE.RULE', 'ADD', 'r', 'RATE', ...rate)
-    await client.call('FERRITE.RULE', 'ADD', 's', 'SIZE', 'COMMAND', 'PING', 'MAXBYTES', '1099511627776', 'MAXARGS', '0')
+    await client.call(
+      'FERRITE.RULE',
+      'ADD',
+      's',
+      'SIZE',
+      'COMMAND',
+      'PING',
+      'MAXBYTES',
+      '1099511627776',
+      'MAXARGS',
+      '0',
+    )
     const options = (await listed(server)).slice(0, 2).map((rule) => rule.options)
     t.deepEqual(options, [rate, ['COMMAND', 'PING', 'MAXBYTES', '1099511627776', 'MAXARGS', '0']])
     await client.call('FERRITE.RULE', 'DEL', 'r')

@@ -117,5 +117,8 @@ test(
 
 test('rule: two names that differ in capitals only are refused', (t) => {
   const rules = { a: { action: 'deny' }, A: { action: 'deny' } } as const
-  t.regex(t.throws(() => compilePlugin(definePlugin({ name: 'test', rules }))).message, /^rules\.A: differs from the rule 'a'/)
+  t.regex(
+    t.throws(() => compilePlugin(definePlugin({ name: 'test', rules }))).message,
+    /^rules\.A: differs from the rule 'a'/,
+  )
 })
