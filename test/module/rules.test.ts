@@ -88,7 +88,7 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
 
   it('rename: the user needs the right to what runs', async (t, server) => {
     const client = await server.client()
-    await client.call('ACL', 'SETUSER', 'deleter', 'on', '>pw', '~*', '+del')
+    await client.call('ACL', 'SETUSER', 'deleter', 'on', '>pw', '~*', '+del', '+info')
     const deleter = await server.client({ username: 'deleter', password: 'pw' })
     t.regex(await messageOf(deleter.del('k')), /NOPERM .*'unlink'/)
   })
