@@ -200,6 +200,8 @@ shareServers(
       const { admin, acme } = await clients(server)
       t.is(await acme.ping(), 'PONG')
       t.is(await acme.call('ACL', 'WHOAMI'), 'acme')
+    t.regex(await messageOf(acme.cluster('SLOTS')), /^ERR This instance has cluster support disabled/)
+    t.regex(await messageOf(acme.cluster('RESET')), /^NOPERM /)
       t.regex(await acme.info(), /loading:0/)
       t.notRegex(await acme.info('keyspace'), /db0/)
       await acme.select(1)
