@@ -54,15 +54,15 @@ static bool asking_crashes(RedisModuleCtx *ctx) {
 }
 
 /* Whether the character stands in a field of the client's line of CLIENT LIST, which has connections only. `field` as
- * in " flags=". */
-static bool is_listed_with(RedisModuleCtx *ctx, uint64_t id, const char *field, char character) {
+ * in " flags=". Without such a line: `unlisted`. */
+static bool is_listed_with(RedisModuleCtx *ctx, uint64_t id, const char *field, char character, bool unlisted) {
     char number[24];
     snprintf(number, sizeof(number), "%" PRIu64, id);
     RedisModuleCallReply *reply = RedisModule_Call(ctx, "CLIENT", "ccc", "LIST", "ID", number);
     size_t length = 0;
     const char *text = reply ? RedisModule_CallReplyStringPtr(reply, &length) : NULL;
     const char *value = text ? memmem(text, length, field, strlen(field)) : NULL;
-    bool found = false;
+    bool found = value ? false : unlisted;
     for (value = value ? value + strlen(field) : NULL; value && value < text + length && *value != ' '; value++) {
         if (*value == character) found = true;
     }
@@ -72,7 +72,7 @@ static bool is_listed_with(RedisModuleCtx *ctx, uint64_t id, const char *field, 
 
 bool caller_is_tracking(RedisModuleCtx *ctx) {
     uint64_t id = RedisModule_GetClientId(ctx);
-    if (asking_crashes(ctx)) return is_listed_with(ctx, id, " flags=", 't');
+    if (asking_crashes(ctx)) return is_listed_with(ctx, id, " flags=", 't', false);
     RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
     return RedisModule_GetClientInfoById(&info, id) == REDISMODULE_OK &&
            (info.flags & REDISMODULE_CLIENTINFO_FLAG_TRACKING);
@@ -81,11 +81,11 @@ bool caller_is_tracking(RedisModuleCtx *ctx) {
 /* ===== Protocol ===== */
 
 bool caller_speaks_resp3(uint64_t client_id) {
-    return is_listed_with(module_context, client_id, " resp=", '3');
+    return is_listed_with(module_context, client_id, " resp=", '3', false);
 }
 
 /* ===== Reads that are to leave no trace ===== */
 
 bool caller_is_no_touch(uint64_t client_id) {
-    return is_listed_with(module_context, client_id, " flags=", 'T');
+    return is_listed_with(module_context, client_id, " flags=", 'T', true);
 }

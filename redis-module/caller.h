@@ -26,7 +26,7 @@ bool caller_is_tracking(RedisModuleCtx *ctx);
 /* True when the client of this id has a connection and speaks RESP3. */
 bool caller_speaks_resp3(uint64_t client_id);
 
-/* True when the client of this id has a connection, and CLIENT NO-TOUCH on. */
+/* False when the client of this id has a connection, and certainly no CLIENT NO-TOUCH. */
 bool caller_is_no_touch(uint64_t client_id);
 
 /* To be called when a module was loaded or has gone. */

@@ -1,5 +1,7 @@
 #include "key_reads.h"
 
+#include <string.h>
+
 #include "cluster.h"
 #include "command_keys.h"
 #include "events.h"
@@ -10,8 +12,20 @@
 
 static bool wanted, changed;
 
+/* Whether CLIENT is called so. */
+static bool clients_can_be_listed(void) {
+    int count;
+    const Facts *facts = facts_list(&count);
+    for (int i = 0; i < count; i++) {
+        if (strcmp(facts[i].name, "client") == 0 && strcmp(facts[i].called, "client") == 0) return true;
+    }
+    return false;
+}
+
 const char *key_reads_problem(void) {
-    if (!hooks_problem()) return NULL;
+    if (!hooks_problem()) {
+        return clients_can_be_listed() ? NULL : "is never told: it needs the server's CLIENT, which is renamed";
+    }
     if (!RedisModule_CommandFilterGetClientId) return "is never told: it needs Redis 7.2, Valkey 7.2 or newer";
     return "is never told: it needs the server's COMMAND, which is renamed, or the names _ferrite.*";
 }

@@ -315,6 +315,25 @@ forEachServer(
 
 forEachServer(
   test,
+  'hits: none on a server whose CLIENT is renamed, which is asked for NO-TOUCH, and the plugin is told',
+  async (t, program) => {
+    const config = [['rename-command', 'CLIENT', 'PEER']] as const
+    await using server = await startServer({ server: program, plugins, config })
+    await server.logged("event keyhit is never told: it needs the server's CLIENT")
+    using client = await RawClient.connect(server.port)
+    await client.ask('SET', 'hit:1', 'a')
+    t.is(await client.text('PEER', 'NO-TOUCH', 'ON'), '+OK\r\n')
+    t.is(await client.text('GET', 'hit:1'), '$1\r\na\r\n')
+    t.is(await client.text('GET', 'hit:none'), '$-1\r\n')
+    const seen: string[] = []
+    await until(async () => seen.push(...(await server.cli('READERS.SEEN', 'hits')).trim().split('\n')) > 0)
+    t.deepEqual(seen, ['keymiss hit:none client 0 0'])
+  },
+  { since: '7.2' },
+)
+
+forEachServer(
+  test,
   'hits: on Redis 7.0 the plugin is told that there are none, and gets its other events',
   async (t, program) => {
     await using server = await startServer({ server: program, plugins: [fixturePlugin('readers')] })
