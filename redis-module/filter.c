@@ -454,7 +454,10 @@ static void on_command(RedisModuleCommandFilterCtx *ctx) {
     }
     int argc = RedisModule_CommandFilterArgsCount(ctx);
     bool asks = facts_hooked(facts) && facts_arity_fits(facts, argc);
-    if (asks) look_closer(ctx, facts);
+    if (asks) {
+        look_closer(ctx, facts);
+        toucher = 0; /* a rule can make it CLIENT, too */
+    }
     if (hits_wanted) look_for_hits(ctx, asks ? facts_now(ctx) : facts);
 }
 

@@ -191,6 +191,17 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it, program) => {
     t.deepEqual(await seenBy(client), ['keyhit hit:1 0', 'keyhit hit:1 0'])
   })
 
+  it('hits: CLIENT NO-TOUCH under a name that a rule gives it crashes nothing either', async (t, server) => {
+    const client = await server.client()
+    await client.call('FERRITE.RULE', 'ADD', 'peer', 'RENAME', 'COMMAND', 'PEER', 'TO', 'CLIENT')
+    await seenBy(client)
+    await client.set('hit:1', 'a')
+    const shy = await server.client()
+    await shy.pipeline().get('hit:1').call('PEER', 'NO-TOUCH', 'ON').get('hit:1').exec()
+    await client.call('FERRITE.RULE', 'DEL', 'peer')
+    t.deepEqual(await seenBy(client), ['keyhit hit:1 0'])
+  })
+
   it('hits: hooks before and after a command say what is read', async (t, server) => {
     const client = await server.client()
     await seenBy(client)
