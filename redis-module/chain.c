@@ -372,6 +372,7 @@ static HookList after_hooks(const Arguments *arguments, const CommandCaller *cal
                            .argc = arguments->count,
                            .user = caller->user ? RedisModule_StringPtrLen(caller->user, NULL) : "",
                            .db = caller->db,
+                           .base_db = caller->db,
                            .sampled = true};
     return hooks_match(facts, PHASE_AFTER, &subject);
 }
@@ -450,6 +451,7 @@ static Found find(RedisModuleCtx *ctx, const RedisModuleString *word, const Argu
                            .argc = arguments->count,
                            .user = found.user ? RedisModule_StringPtrLen(found.user, NULL) : "",
                            .db = found.db,
+                           .base_db = found.db,
                            .sampled = true};
     for (HookPhase phase = asks ? PHASE_BEFORE : PHASE_AFTER; facts && phase < HOOK_PHASES; phase++) {
         found.hooks[phase] = hooks_match(facts, phase, &subject);

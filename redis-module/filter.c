@@ -12,8 +12,8 @@
 #include "key_reads.h"
 #include "memory.h"
 #include "module.h"
-#include "plugins.h"
 #include "rules.h"
+#include "sender.h"
 #include "wrapper.h"
 
 static RedisModuleCommandFilter *filter;
@@ -27,127 +27,38 @@ typedef struct Seen {
     RedisModuleString **argv;
     int argc;
 
-    enum { NOT_LEARNT, NOT_CONCERNED, LEARNT } who; /* LEARNT: what follows */
-    uint64_t client_id;
-    bool is_client; /* else a script's or another module's */
-    bool in_multi;
-    bool in_place;    /* it is a client that cannot be blocked now */
-    bool logged_in;   /* known for certain */
-    bool can_block;   /* and there is a wrapper for the command */
-    bool can_be_told; /* its wrapper may run where the client cannot be blocked: ask may_be_told */
-    bool subscribes;
-    RedisModuleString *user; /* NULL: not known */
-    int db;
-    uint8_t resp;
+    enum { NOT_LEARNT, NOT_CONCERNED, LEARNT } who;
+    Sender sender;  /* when it is LEARNT */
+    bool can_block; /* its client, and there is a wrapper for the command */
 
     RedisModuleString *few[FEW_WORDS];
 } Seen;
 
 /* ===== Who ===== */
 
-/* Scripts have a client of their own, which nothing is known of. They act for the one that has sent EVAL, FCALL or the
- * EXEC behind it. */
-static uint64_t script_caller;
-
-/* Since the last script or transaction began. What another module's command calls looks as if the script had called it,
- * but must not run in a wrapper, which replicates what the module may not want to be replicated. */
-static bool module_command_ran;
-
-/* Whether everybody is logged in as `default`. It is looked at once a loop: who came while it was so is logged in, and
- * nobody who came later is read in the same loop. */
-static enum { NOT_KNOWN, FOR_ALL, WITH_PASSWORD } default_user;
-
 /* A client that has no CLIENT NO-TOUCH, as it was last asked, in this loop. */
 static uint64_t toucher;
 
 void filter_before_sleep(void) {
-    default_user = NOT_KNOWN;
+    sender_before_sleep();
     toucher = 0;
-}
-
-static bool has_rule(const char *rules, const char *rule) {
-    size_t length = strlen(rule);
-    for (const char *at = rules; (at = strstr(at, rule)); at++) {
-        if ((at == rules || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return true;
-    }
-    return false;
-}
-
-static bool default_is_for_all(void) {
-    if (default_user != NOT_KNOWN) return default_user == FOR_ALL;
-    RedisModuleString *name = RedisModule_CreateString(NULL, "default", 7);
-    RedisModuleUser *user = RedisModule_GetModuleUserFromUserName(name);
-    RedisModuleString *rules = user ? RedisModule_GetModuleUserACLString(user) : NULL;
-    const char *text = rules ? RedisModule_StringPtrLen(rules, NULL) : "";
-    default_user = has_rule(text, "on") && has_rule(text, "nopass") ? FOR_ALL : WITH_PASSWORD;
-    if (rules) RedisModule_FreeString(NULL, rules);
-    if (user) RedisModule_FreeModuleUser(user);
-    RedisModule_FreeString(NULL, name);
-    return default_user == FOR_ALL;
-}
-
-static bool is_default(RedisModuleString *user) {
-    size_t length;
-    const char *text = RedisModule_StringPtrLen(user, &length);
-    return length == 7 && memcmp(text, "default", 7) == 0;
-}
-
-/* False for the stream of our primary. */
-static bool learn_client(Seen *seen, const RedisModuleClientInfoV1 *info) {
-    const uint64_t in_place =
-        REDISMODULE_CLIENTINFO_FLAG_MULTI | REDISMODULE_CLIENTINFO_FLAG_TRACKING | REDISMODULE_CLIENTINFO_FLAG_PUBSUB;
-    seen->user = RedisModule_GetClientUserNameById(module_context, seen->client_id);
-    if (!seen->user) return false;
-    seen->is_client = true;
-    seen->db = info->db;
-    seen->in_multi = info->flags & REDISMODULE_CLIENTINFO_FLAG_MULTI;
-    seen->logged_in = (info->flags & in_place) || !is_default(seen->user) || default_is_for_all();
-    seen->in_place = info->flags & in_place;
-    seen->subscribes = info->flags & REDISMODULE_CLIENTINFO_FLAG_PUBSUB;
-    seen->can_be_told = true;
-    return true;
-}
-
-static bool learn_caller(Seen *seen) {
-    RedisModuleClientInfoV1 info = REDISMODULE_CLIENTINFO_INITIALIZER_V1;
-    seen->resp = 2;
-    seen->client_id = RedisModule_CommandFilterGetClientId(seen->ctx);
-    if (RedisModule_GetClientInfoById(&info, seen->client_id) == REDISMODULE_OK) return learn_client(seen, &info);
-    seen->logged_in = true;
-    if (!(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)) return true;
-    seen->client_id = script_caller;
-    if (RedisModule_GetClientInfoById(&info, script_caller) != REDISMODULE_OK)
-        return true; /* another module's script */
-    seen->can_be_told = !module_command_ran;
-    seen->db = info.db;
-    seen->user = RedisModule_GetClientUserNameById(module_context, script_caller);
-    return true;
 }
 
 /* False for what neither hooks nor rules are for. */
 static bool learn(Seen *seen) {
-    if (seen->who == NOT_LEARNT) seen->who = learn_caller(seen) ? LEARNT : NOT_CONCERNED;
+    if (seen->who == NOT_LEARNT) seen->who = sender_learn(seen->ctx, &seen->sender) ? LEARNT : NOT_CONCERNED;
     return seen->who == LEARNT;
 }
 
-/* Clients that subscribe by RESP2 can run nothing else, and the server's refusal would name what runs in its place. */
-static bool only_subscribes(const Seen *seen) {
-    return seen->subscribes && !caller_speaks_resp3(seen->client_id);
-}
-
-static bool may_be_told(const Seen *seen) {
-    return seen->can_be_told && !only_subscribes(seen);
-}
-
 static void forget(Seen *seen) {
-    if (seen->user) RedisModule_FreeString(NULL, seen->user);
+    if (seen->sender.user) RedisModule_FreeString(NULL, seen->sender.user);
     if (seen->argv != seen->few) memory_free(seen->argv);
 }
 
 /* What the user may not do the server refuses as ever, and no hook hears of it. */
 static bool may_run(const Seen *seen) {
-    if (!seen->is_client) return true;
-    RedisModuleUser *user = RedisModule_GetModuleUserFromUserName(seen->user);
+    if (!seen->sender.is_client) return true;
+    RedisModuleUser *user = RedisModule_GetModuleUserFromUserName(seen->sender.user);
     bool may = user && RedisModule_ACLCheckCommandPermissions(user, seen->argv, seen->argc) == REDISMODULE_OK;
     if (user) RedisModule_FreeModuleUser(user);
     return may;
@@ -171,12 +82,13 @@ static RedisModuleString *own(RedisModuleString *word) {
 /* Valkey 9 lends the words of a script's command: a first insertion makes room for one more, and all further ones are
  * written behind the room. */
 static bool has_room_for(const Seen *seen, int count) {
-    bool lent = !seen->is_client && strcmp(server_product, "valkey") == 0 && atoi(server_version) >= 9;
+    bool lent = !seen->sender.is_client && strcmp(server_product, "valkey") == 0 && atoi(server_version) >= 9;
     return !lent || count <= RedisModule_CommandFilterArgsCount(seen->ctx) + 1;
 }
 
 /* Takes over the references. Inserts first: has_room_for. */
 static void put_words(const Seen *seen, RedisModuleString **words, int count) {
+    sender_forget();
     int had = RedisModule_CommandFilterArgsCount(seen->ctx);
     for (int i = had; i < count; i++) RedisModule_CommandFilterArgInsert(seen->ctx, i, words[i]);
     for (int i = 0; i < had && i < count; i++) RedisModule_CommandFilterArgReplace(seen->ctx, i, words[i]);
@@ -186,7 +98,7 @@ static void put_words(const Seen *seen, RedisModuleString **words, int count) {
 /* Returns the wrapper's word. */
 static const RedisModuleString *wrap(const Seen *seen, const Facts *facts, WrapperTask task) {
     RedisModuleString *word = wrapper_word(task, seen->argv[0]);
-    RedisModule_CommandFilterArgInsert(seen->ctx, 0, own(wrapper_name(facts->wrapper, !seen->logged_in)));
+    RedisModule_CommandFilterArgInsert(seen->ctx, 0, own(wrapper_name(facts->wrapper, !seen->sender.logged_in)));
     RedisModule_CommandFilterArgReplace(seen->ctx, 1, word);
     return word;
 }
@@ -197,7 +109,7 @@ static void put_wrapped(const Seen *seen, const Facts *facts, const Arguments *a
     bool fits = has_room_for(seen, arguments->count + 1);
     int count = fits ? arguments->count + 1 : RedisModule_CommandFilterArgsCount(seen->ctx) + 1;
     RedisModuleString **words = memory_alloc(sizeof(*words) * (size_t)count);
-    words[0] = own(wrapper_name(facts->wrapper, !seen->logged_in));
+    words[0] = own(wrapper_name(facts->wrapper, !seen->sender.logged_in));
     words[1] = wrapper_word(fits ? WRAPPER_RUNS : WRAPPER_RUNS_STORED, arguments->values[0]);
     for (int i = 2; i < count; i++) words[i] = own(arguments->values[i - 1]);
     put_words(seen, words, count);
@@ -236,16 +148,16 @@ static void abort_exec(const Seen *seen) {
 /* The client gets `value`, RESP3, and nothing runs. An error in MULTI is one at once, which ends the transaction: as
  * the name of a command that is not there. So it is where the client can run nothing. */
 static void answer(const Seen *seen, const char *value, size_t length) {
-    if (seen->in_multi && strcmp(seen->facts->name, "exec") == 0) {
+    if (seen->sender.in_multi && strcmp(seen->facts->name, "exec") == 0) {
         abort_exec(seen);
         return;
     }
-    if (*value == '-' && (seen->in_multi || only_subscribes(seen))) {
+    if (*value == '-' && (seen->sender.in_multi || sender_only_subscribes(&seen->sender))) {
         RedisModuleString *name = RedisModule_CreateStringPrintf(NULL, "(%.*s)", (int)length - 3, value + 1);
         put_words(seen, &name, 1);
         return;
     }
-    RedisModuleString *words[] = {own(wrapper_answer_name(!seen->logged_in)),
+    RedisModuleString *words[] = {own(wrapper_answer_name(!seen->sender.logged_in)),
                                   RedisModule_CreateString(NULL, value, length)};
     put_words(seen, words, 2);
 }
@@ -280,7 +192,7 @@ static const Facts *wrapper_for(const Seen *seen, const Arguments *arguments, Ho
     subject.argv = arguments->values;
     subject.argc = arguments->count;
     if (!facts || facts->wrapper < 0 || !facts_arity_fits(facts, arguments->count)) return NULL;
-    bool is_told = hooks_match(facts, PHASE_AFTER, &subject).count > 0 && may_be_told(seen);
+    bool is_told = hooks_match(facts, PHASE_AFTER, &subject).count > 0 && sender_may_be_told(&seen->sender);
     return is_told || !has_room_for(seen, arguments->count) ? facts : NULL;
 }
 
@@ -316,13 +228,16 @@ static void apply(const Seen *seen, Request *request, const HookSubject *subject
 }
 
 static void ask_now(const Seen *seen, const HookSubject *subject, HookList hooks) {
-    if (!seen->logged_in) {
+    if (!seen->sender.logged_in) {
         deny_stranger(seen, hooks);
         return;
     }
-    CommandCaller caller = {.client_id = seen->client_id, .user = seen->user, .db = seen->db, .resp = seen->resp};
-    if (seen->in_multi) caller.invoke_flags |= INVOKE_MULTI;
-    if (!seen->is_client) caller.invoke_flags |= INVOKE_SCRIPT;
+    CommandCaller caller = {.client_id = seen->sender.client_id,
+                            .user = seen->sender.user,
+                            .db = seen->sender.db,
+                            .resp = seen->sender.resp};
+    if (seen->sender.in_multi) caller.invoke_flags |= INVOKE_MULTI;
+    if (!seen->sender.is_client) caller.invoke_flags |= INVOKE_SCRIPT;
     Request *request = chain_ask_now(hooks, subject, &caller);
     apply(seen, request, subject);
     request_release(request);
@@ -340,10 +255,10 @@ static void have_asked(const Seen *seen, const HookSubject *subject) {
     if ((before.count == 0 && after.count == 0) || !may_run(seen)) return;
     if (seen->can_block) {
         const RedisModuleString *word = wrap(seen, seen->facts, WRAPPER_ASKS);
-        found = (Found){.word = word, .user = own(seen->user), .db = seen->db, .hooks = {before, after}};
+        found = (Found){.word = word, .user = own(seen->sender.user), .db = seen->sender.db, .hooks = {before, after}};
     } else if (before.count > 0) {
         ask_now(seen, subject, before);
-    } else if (may_be_told(seen)) {
+    } else if (sender_may_be_told(&seen->sender)) {
         wrap(seen, seen->facts, WRAPPER_RUNS);
     }
 }
@@ -351,8 +266,9 @@ static void have_asked(const Seen *seen, const HookSubject *subject) {
 static bool learn_subject(void *context, HookSubject *subject) {
     Seen *seen = context;
     if (!learn(seen)) return false;
-    subject->user = seen->user ? RedisModule_StringPtrLen(seen->user, NULL) : "";
-    subject->db = seen->db;
+    subject->user = seen->sender.user ? RedisModule_StringPtrLen(seen->sender.user, NULL) : "";
+    subject->db = seen->sender.db;
+    subject->base_db = seen->sender.base_db;
     return true;
 }
 
@@ -360,6 +276,7 @@ static bool learn_subject(void *context, HookSubject *subject) {
 static bool rename_to(Seen *seen, const char *name) {
     RedisModuleString *word = RedisModule_CreateString(NULL, name, strlen(name));
     RedisModule_CommandFilterArgReplace(seen->ctx, 0, word);
+    sender_forget();
     seen->argv[0] = word;
     seen->facts = facts_of(word, seen->argc > 1 ? seen->argv[1] : NULL);
     return seen->facts && facts_arity_fits(seen->facts, seen->argc);
@@ -391,7 +308,7 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     HookSubject subject = {.argv = seen->argv, .argc = seen->argc};
     bool goes_on = facts->rule_count == 0 || rules_let(seen, &subject);
     if (goes_on && could_match(seen->facts, &subject) && learn_subject(seen, &subject)) {
-        seen->can_block = seen->is_client && !seen->in_place && seen->facts->wrapper >= 0;
+        seen->can_block = seen->sender.is_client && !seen->sender.in_place && seen->facts->wrapper >= 0;
         subject.sampled = seen->can_block; /* else chance decides when the wrapper runs */
         have_asked(seen, &subject);
     }
@@ -402,17 +319,17 @@ static void look_closer(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
 
 /* Where it is on, servers look at the command of the client when a key is looked up: there is none yet, they crash. */
 static bool can_look_up(const Seen *seen) {
-    if (toucher == seen->client_id) return true;
-    if (caller_is_no_touch(seen->client_id)) return false;
-    toucher = seen->client_id;
+    if (toucher == seen->sender.client_id) return true;
+    if (caller_is_no_touch(seen->sender.client_id)) return false;
+    toucher = seen->sender.client_id;
     return true;
 }
 
 /* Whether the words are those of a read that runs next. While a script is busy the server runs nothing else. */
 static bool reads_next(Seen *seen) {
-    return learn(seen) && seen->is_client && seen->logged_in && !seen->in_multi &&
-           (!seen->subscribes || caller_speaks_resp3(seen->client_id)) &&
-           !(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA) && may_run(seen) && can_look_up(seen);
+    return learn(seen) && seen->sender.is_client && seen->sender.logged_in && !seen->sender.in_multi &&
+           !sender_only_subscribes(&seen->sender) && !(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA) &&
+           may_run(seen) && can_look_up(seen);
 }
 
 /* Of the words as hooks have left them: those of a wrapper are no command with facts, it tells hits itself. */
@@ -425,27 +342,11 @@ static void look_for_hits(RedisModuleCommandFilterCtx *ctx, const Facts *facts) 
     Seen filled, *seen = &filled;
     begin(seen, ctx, facts);
     if (key_reads_match(facts, seen->argv, seen->argc) && reads_next(seen))
-        key_reads_tell(facts, seen->argv, seen->argc, seen->db);
+        key_reads_tell(facts, seen->argv, seen->argc, seen->sender.db);
     forget(seen);
 }
 
-static bool is_of_other_module(const Facts *facts) {
-    return (facts->flags & FACT_MODULE) && strncmp(facts->name, "ferrite.", 8) != 0 &&
-           !command_named(facts->name, facts->name_length);
-}
-
-/* For every command of every client: most are none of ours. */
-static void on_command(RedisModuleCommandFilterCtx *ctx) {
-    if (found.word) forget_found();
-    const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
-    const Facts *facts = name ? facts_of(name, NULL) : NULL;
-    if (!facts && name && hooks_learn(name)) facts = facts_of(name, NULL);
-    if (!facts) return;
-    if (facts->flags & FACT_RUNS_OTHERS) {
-        script_caller = RedisModule_CommandFilterGetClientId(ctx);
-        module_command_ran = false;
-    }
-    if (is_of_other_module(facts)) module_command_ran = true;
+static void look(RedisModuleCommandFilterCtx *ctx, const RedisModuleString *name, const Facts *facts) {
     bool hits_wanted = key_reads_wanted();
     if (!facts->hooks_below && !hits_wanted) return;
     if (facts->flags & FACT_CONTAINER) {
@@ -461,16 +362,31 @@ static void on_command(RedisModuleCommandFilterCtx *ctx) {
     if (hits_wanted) look_for_hits(ctx, asks ? facts_now(ctx) : facts);
 }
 
+/* For every command of every client: most are none of ours. */
+static void on_command(RedisModuleCommandFilterCtx *ctx) {
+    if (found.word) forget_found();
+    const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
+    const Facts *facts = name ? facts_of(name, NULL) : NULL;
+    if (!facts && name && hooks_learn(name)) facts = facts_of(name, NULL);
+    sender_saw(ctx, facts);
+    if (!facts) return;
+    bool may_select = !facts->can_replace;
+    look(ctx, name, facts);
+    if (may_select) sender_will_run(ctx, facts_now(ctx));
+}
+
 void filter_set(FilterUse use, bool wanted) {
     static int uses;
     uses = wanted ? uses | (int)use : uses & ~(int)use;
     if ((uses != 0) == (filter != NULL)) return;
     if (uses) {
+        sender_forget_all();
         filter = RedisModule_RegisterCommandFilter(module_context, on_command, REDISMODULE_CMDFILTER_NOSELF);
     } else {
         RedisModule_UnregisterCommandFilter(module_context, filter);
         filter = NULL;
         forget_found();
+        sender_forget_all();
     }
 }
 

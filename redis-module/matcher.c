@@ -64,7 +64,13 @@ static bool has_database(const RouteMatcher *matcher, int db) {
 }
 
 bool matcher_has_caller(const RouteMatcher *matcher, const HookSubject *subject) {
-    return !subject->user || (has_word(&matcher->users, subject->user) && has_database(matcher, subject->db));
+    return !subject->user || (has_word(&matcher->users, subject->user) &&
+                              (has_database(matcher, subject->db) || has_database(matcher, subject->base_db)));
+}
+
+bool matcher_has_caller_for_certain(const RouteMatcher *matcher, const HookSubject *subject) {
+    return !subject->user || (has_word(&matcher->users, subject->user) && has_database(matcher, subject->db) &&
+                              has_database(matcher, subject->base_db));
 }
 
 /* ===== Keys ===== */

@@ -13,8 +13,8 @@ typedef struct HookSubject {
     RedisModuleString **argv;
     int argc;
     const char *user; /* "" where it is not known; NULL: user and database are not looked at */
-    int db;
-    bool sampled; /* after hooks that take a sample are left out by chance */
+    int db, base_db;  /* two where it is not certain (sender.h) */
+    bool sampled;     /* after hooks that take a sample are left out by chance */
 } HookSubject;
 
 /* "CONFIG" is for its subcommands too. */
@@ -26,6 +26,9 @@ bool matcher_names(const RouteMatcher *matcher, const Facts *facts);
 
 /* True without users and databases in the matcher, and where they are not looked at. */
 bool matcher_has_caller(const RouteMatcher *matcher, const HookSubject *subject);
+
+/* The same, in whichever database the command may run. */
+bool matcher_has_caller_for_certain(const RouteMatcher *matcher, const HookSubject *subject);
 
 /* One key of the command matches; true without globs. */
 bool matcher_has_key(const RouteMatcher *matcher, const Facts *facts, const HookSubject *subject);

@@ -172,6 +172,11 @@ static bool is_for_words(const RouteRule *route, const Facts *facts, const HookS
     return has_keys && has_arguments(route, subject) && (route->action != RULE_SIZE || is_too_large(route, subject));
 }
 
+static bool is_for_caller(const RouteRule *route, const HookSubject *subject) {
+    return route->action == RULE_ALLOW ? matcher_has_caller_for_certain(&route->match, subject)
+                                       : matcher_has_caller(&route->match, subject);
+}
+
 /* ===== What they say ===== */
 
 static void refuse(const Rule *rule, RuleVerdict *verdict, const char *code_and_text) {
@@ -242,7 +247,7 @@ void rules_judge(const Facts *facts, HookSubject *subject, RuleWho who, void *co
         if ((renamed && rule->route->action == RULE_RENAME) || !is_for_words(rule->route, facts, subject)) continue;
         if (!is_known && !who(context, subject)) return;
         is_known = true;
-        if (!matcher_has_caller(&rule->route->match, subject)) continue;
+        if (!is_for_caller(rule->route, subject)) continue;
         rule->matched++;
         apply(rule, facts, subject, verdict);
         rule->refused += verdict->end == RULES_REFUSE;

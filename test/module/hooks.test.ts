@@ -86,6 +86,17 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
     ])
   })
 
+  it('bug: the database is the one that the transaction or script has selected', async (t, server) => {
+    const client = await server.client()
+    await client.call('GUARDS.SEEN')
+    await exec(client, ['SELECT', '3'], ['DEL', 'watch:b'])
+    await client.call('SELECT', '0')
+    await client.eval("redis.call('select', 4) redis.call('del', 'watch:b')", 0)
+    await client.eval("redis.call('del', 'watch:b')", 0)
+    const databases = ((await seen(client)) as unknown[][]).map(([, db]) => db)
+    t.deepEqual(databases, [3, 4, 0])
+  })
+
   it('native errors: arity, syntax and WRONGTYPE are the server’s own', async (t, server) => {
     const client = await server.client()
     t.regex(await messageOf(client.call('SET', 'user:3')), /^ERR wrong number of arguments for 'set' command$/)

@@ -164,6 +164,38 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
     })
   })
 
+  it('what changes a client between two commands of one pipeline is seen', async (t, server) => {
+    const client = await server.client()
+    await client.call('ACL', 'SETUSER', 'piped', 'on', '>pw', '~*', '+@all')
+    await withRules(
+      server,
+      ['db DENY COMMAND GET DB 3', 'user DENY COMMAND STRLEN USER piped', 'jump RENAME COMMAND JUMP TO SELECT'],
+      async () => {
+        using raw = await RawClient.connect(server.port)
+        const get = ['GET', 'k']
+        const replies = await raw.askAll(
+          ...[get, ['SELECT', '3'], get, ['JUMP', '0'], get, ['JUMP', '3'], get, ['SELECT', '0'], get],
+          ...[['STRLEN', 'k'], ['AUTH', 'piped', 'pw'], ['STRLEN', 'k'], ['RESET'], ['STRLEN', 'k']],
+          ...[['MULTI'], ['SELECT', '3'], get, ['EXEC'], get],
+        )
+        const text = replies.toString().replaceAll(/DENIED rule (\w+) [^\r]*/g, '$1')
+        const expected = [
+          ...['$-1', '+OK', '-db', '+OK', '$-1', '+OK', '-db', '+OK', '$-1'],
+          ...[':0', '+OK', '-user', '+RESET', ':0'],
+          ...[
+            '+OK',
+            '+QUEUED',
+            "-ERR unknown command '(db",
+            '-EXECABORT Transaction discarded because of previous errors.',
+            '$-1',
+            '',
+          ],
+        ]
+        t.deepEqual(text.split('\r\n'), expected)
+      },
+    )
+  })
+
   it('MULTI: a refused command ends the transaction, and EXEC itself can be refused', async (t, server) => {
     const client = await server.client()
     const words = async (...commands: readonly (readonly string[])[]): Promise<string> => {
@@ -194,6 +226,34 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
       const text = await raw.text('PING')
       t.regex(text, /-ERR unknown command '\(DENIED rule quiet does not allow this command\)'/)
       t.notRegex(text, /_ferrite/)
+    })
+  })
+
+  it('a database that a transaction or a script selects is the one that counts', async (t, server) => {
+    const client = await server.client()
+    await client.call('SELECT', '3')
+    await client.set('k', 'three')
+    await client.call('SELECT', '0')
+    const ask = async (...commands: readonly (readonly string[])[]): Promise<string> => {
+      using raw = await RawClient.connect(server.port)
+      return (await raw.askAll(...commands)).toString()
+    }
+    const inScript = (text: string): Promise<string> => messageOf(client.eval(text, 0))
+    await withRules(server, ['three DENY COMMAND GET DB 3', 'zero DENY COMMAND STRLEN DB 0'], async () => {
+      t.regex(await ask(['MULTI'], ['SELECT', '3'], ['GET', 'k'], ['EXEC']), /DENIED rule three.*EXECABORT/s)
+      t.regex(await ask(['MULTI'], ['SELECT', '99999'], ['STRLEN', 'k'], ['EXEC']), /DENIED rule zero.*EXECABORT/s)
+      t.regex(await ask(['MULTI'], ['SELECT', '3'], ['DISCARD'], ['MULTI'], ['GET', 'k'], ['EXEC']), /\*1\r\n\$-1\r\n$/)
+      t.regex(await inScript("redis.call('select', 3) return redis.call('get', 'k')"), /DENIED rule three/)
+      t.is(await inScript("return redis.call('get', 'k')"), 'no error but null', 'the next script begins anew')
+      t.regex(
+        await ask(
+          ['MULTI'],
+          ['EVAL', "redis.call('select', 3)", '0'],
+          ['EVAL', "return redis.call('strlen', 'k')", '0'],
+          ['EXEC'],
+        ),
+        /DENIED rule zero/,
+      )
     })
   })
 
