@@ -370,9 +370,9 @@ static void on_command(RedisModuleCommandFilterCtx *ctx) {
     if (!facts && name && hooks_learn(name)) facts = facts_of(name, NULL);
     sender_saw(ctx, facts);
     if (!facts) return;
-    bool may_select = !facts->can_replace;
+    bool may_change_sender = !facts->can_replace;
     look(ctx, name, facts);
-    if (may_select) sender_will_run(ctx, facts_now(ctx));
+    if (may_change_sender) sender_will_change(ctx, facts_now(ctx));
 }
 
 void filter_set(FilterUse use, bool wanted) {

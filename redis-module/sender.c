@@ -208,7 +208,6 @@ bool sender_may_be_told(const Sender *sender) {
 }
 
 void sender_saw(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
-    if (!facts || !facts->can_replace) sender_forget();
     if (!facts) return;
     if (selects && ends_queue(facts)) forget_select(RedisModule_CommandFilterGetClientId(ctx));
     if (facts->flags & FACT_RUNS_OTHERS) {
@@ -219,8 +218,7 @@ void sender_saw(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     if (is_of_other_module(facts)) module_command_ran = true;
 }
 
-void sender_will_run(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
-    if (!facts || facts->can_replace || strcmp(facts->name, "select") != 0) return;
+static void note_select(RedisModuleCommandFilterCtx *ctx) {
     int db = selected_db(ctx);
     if (db == NO_DB) return;
     uint64_t id = RedisModule_CommandFilterGetClientId(ctx);
@@ -228,7 +226,11 @@ void sender_will_run(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
         queue_select(id, db);
     else if (RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)
         script_db = db;
-    sender_forget();
+}
+
+void sender_will_change(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
+    if (facts && strcmp(facts->name, "select") == 0) note_select(ctx);
+    sender_forget(); /* what was learnt of it is what it was before */
 }
 
 void sender_forget_all(void) {

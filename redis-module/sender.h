@@ -32,8 +32,8 @@ bool sender_may_be_told(const Sender *sender);
 /* Every command that the filter sees, before anything is asked about its sender. NULL: there is none of that name. */
 void sender_saw(RedisModuleCommandFilterCtx *ctx, const Facts *facts);
 
-/* The command as the filter leaves it. */
-void sender_will_run(RedisModuleCommandFilterCtx *ctx, const Facts *facts);
+/* A command that may change its client is about to run, as the filter leaves it. */
+void sender_will_change(RedisModuleCommandFilterCtx *ctx, const Facts *facts);
 
 /* Another command runs than the one that was seen: it may change its client. */
 void sender_forget(void);
