@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "call.h"
+#include "command_keys.h"
 #include "module.h"
 #include "wrapper.h"
 
@@ -18,8 +19,8 @@ bool cluster_crashes_when_asked(void) {
 }
 
 int cluster_slot_of_keys(RedisModuleCtx *ctx, const Arguments *arguments) {
-    int count = 0, slot = NO_KEYS;
-    int *positions = RedisModule_GetCommandKeys(ctx, arguments->values, arguments->count, &count);
+    int count = 0, slot = NO_KEYS, *flags = NULL;
+    int *positions = command_keys_find(ctx, arguments->values, arguments->count, &count, &flags);
     for (int i = 0; positions && i < count && slot != SEVERAL_SLOTS; i++) {
         size_t length;
         const char *key = RedisModule_StringPtrLen(arguments->values[positions[i]], &length);
@@ -27,6 +28,7 @@ int cluster_slot_of_keys(RedisModuleCtx *ctx, const Arguments *arguments) {
         slot = slot == NO_KEYS || slot == its ? its : SEVERAL_SLOTS;
     }
     RedisModule_Free(positions);
+    RedisModule_Free(flags);
     return slot;
 }
 

@@ -1,10 +1,24 @@
 #include "command_keys.h"
 
+#include <errno.h>
+
 #include "module.h"
+
+int *command_keys_find(RedisModuleCtx *ctx, RedisModuleString **argv, int argc, int *count, int **flags) {
+    *count = 0;
+    *flags = NULL;
+    errno = 0;
+    int *keys = RedisModule_GetCommandKeysWithFlags(ctx, argv, argc, count, flags);
+    if (keys || errno != 0) return keys;
+    const Facts *facts = facts_of(argv[0], argc > 1 ? argv[1] : NULL);
+    if (!facts || !facts_arity_fits(facts, argc)) return NULL;
+    *count = key_specs_find(&facts->key_specs, argv, argc, &keys, flags);
+    return keys;
+}
 
 static bool any_movable(RedisModuleString **argv, int argc, CommandKeyFunction function, const void *context) {
     int count, *flags;
-    int *keys = RedisModule_GetCommandKeysWithFlags(module_context, argv, argc, &count, &flags);
+    int *keys = command_keys_find(module_context, argv, argc, &count, &flags);
     if (!keys) return false;
     bool found = false;
     for (int i = 0; i < count && !found; i++) found = function(context, argv[keys[i]]);

@@ -7,6 +7,10 @@
 #include "facts.h"
 #include "server.h"
 
+/* As RM_GetCommandKeysWithFlags, also of commands of which that tells nothing: NULL without keys; the caller frees both
+ * (RedisModule_Free). */
+int *command_keys_find(RedisModuleCtx *ctx, RedisModuleString **argv, int argc, int *count, int **flags);
+
 /* Gets the keys one after the other until it returns true. */
 typedef bool (*CommandKeyFunction)(const void *context, RedisModuleString *key);
 

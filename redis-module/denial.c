@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "command_keys.h"
+
 enum {
     KEY_RIGHTS = REDISMODULE_CMD_KEY_ACCESS | REDISMODULE_CMD_KEY_UPDATE | REDISMODULE_CMD_KEY_INSERT |
                  REDISMODULE_CMD_KEY_DELETE
@@ -10,7 +12,7 @@ enum {
 /* The first key that the user has not the rights to, or NULL: then the command is what was denied. */
 static RedisModuleString *denied_key(RedisModuleCtx *ctx, RedisModuleUser *user, RedisModuleString **argv, int argc) {
     int count = 0, *flags = NULL;
-    int *positions = RedisModule_GetCommandKeysWithFlags(ctx, argv, argc, &count, &flags);
+    int *positions = command_keys_find(ctx, argv, argc, &count, &flags);
     RedisModuleString *denied = NULL;
     for (int i = 0; positions && i < count && !denied; i++) {
         RedisModuleString *key = argv[positions[i]];

@@ -189,6 +189,8 @@ static void read_command(RedisModuleCallReply *info, const char *called) {
         .key_step = number_at(info, 5),
         .wrapper = -1,
     };
+    if (list[count - 1].flags & FACT_MOVABLE_KEYS)
+        key_specs_read(&list[count - 1].key_specs, RedisModule_CallReplyArrayElement(info, 8));
     for (size_t i = 0; i < inner; i++) read_command(RedisModule_CallReplyArrayElement(subcommands, i), called);
 }
 
@@ -294,6 +296,7 @@ void facts_free(void) {
         memory_free(list[i].categories);
         for (int phase = 0; phase < HOOK_PHASES; phase++) memory_free(list[i].hooks[phase].hooks);
         memory_free(list[i].rules);
+        key_specs_free(&list[i].key_specs);
     }
     memory_free(list);
     memory_free(table);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "key_specs.h"
 #include "server.h"
 
 struct Command;
@@ -47,6 +48,7 @@ typedef struct Facts {
     uint32_t flags;
     int arity;
     int first_key, last_key, key_step; /* as in COMMAND INFO; first_key 0: none */
+    KeySpecs key_specs;                /* of commands whose keys can stand anywhere */
     int wrapper;                       /* its class, wrapper.h; -1: none */
     bool can_replace;                  /* a module may run it in place of another */
     HookList hooks[HOOK_PHASES];       /* that name it: hooks.h */

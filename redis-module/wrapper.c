@@ -6,6 +6,7 @@
 
 #include "chain.h"
 #include "command.h"
+#include "command_keys.h"
 #include "keys_api.h"
 #include "log.h"
 #include "module.h"
@@ -132,7 +133,7 @@ static void say_keys(RedisModuleCtx *ctx, RedisModuleString **argv, int argc) {
     WrapperTask task;
     int count, *flags;
     if (!read_inner(argv, argc, &words, &task)) return;
-    int *keys = RedisModule_GetCommandKeysWithFlags(ctx, words.values, words.count, &count, &flags);
+    int *keys = command_keys_find(ctx, words.values, words.count, &count, &flags);
     for (int i = 0; keys && i < count; i++) {
         if (keys[i] + 1 < argc) RedisModule_KeyAtPosWithFlags(ctx, keys[i] + 1, flags[i]);
     }

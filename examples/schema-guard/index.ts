@@ -78,7 +78,5 @@ export default definePlugin({
       key: Object.keys(schemas).map(globOf),
       handler: (ctx, cmd) => judge(cmd),
     }),
-    // Globs of keys do not match MSETEX on Redis 8.6: it is looked at whatever its keys are.
-    msetex: before({ command: 'MSETEX', handler: (ctx, cmd) => judge(cmd) }),
   },
 })

@@ -43,6 +43,8 @@ shareClusters(test, { plugins, since: '7.2' }, (it) => {
       ['EVAL', "return redis.call('GET', KEYS[1])", '1', key],
     ])
       t.is(await raw.text(...words), moved)
+    const [msetex] = (await two.client.call('COMMAND', 'INFO', 'MSETEX')) as unknown[]
+    if (msetex !== null) t.is(await raw.text('MSETEX', '1', key, 'v'), moved, 'its keys are not told to modules')
     t.regex(await raw.text('MSET', 'a', '1', 'b', '2'), /^-CROSSSLOT /)
     const seen = (await two.client.call('PASSING.SEEN')) as string[][]
     t.deepEqual(

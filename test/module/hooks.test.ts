@@ -86,6 +86,23 @@ shareServers(test, { plugins, modules, since: '7.2' }, (it) => {
     ])
   })
 
+  it('bug: keys of commands of which the server tells modules nothing (MSETEX) are keys', async (t, server) => {
+    const client = await server.client()
+    const [known] = (await client.call('COMMAND', 'INFO', 'MSETEX')) as unknown[]
+    if (known === null) {
+      t.pass('this server has no MSETEX')
+      return
+    }
+    await client.call('GUARDS.SEEN')
+    await client.call('MSETEX', '2', 'other', '1', 'watch:x', '2', 'EX', '100')
+    await client.call('MSETEX', '1', 'other', 'watch:not-a-key')
+    t.deepEqual(await seen(client), [['default', 0, 'MSETEX', '2', 'other', '1', 'watch:x', '2', 'EX', '100']])
+    await client.call('ACL', 'SETUSER', 'msetter', 'on', '>pw', '~own:*', '+@all')
+    using raw = await RawClient.connect(server.port)
+    t.regex(await raw.text('AUTH', 'msetter', 'pw').then(() => raw.text('MSETEX', '1', 'watch:x', '3')), /^-NOPERM /)
+    t.is(await client.get('watch:x'), '2')
+  })
+
   it('bug: the database is the one that the transaction or script has selected', async (t, server) => {
     const client = await server.client()
     await client.call('GUARDS.SEEN')
