@@ -341,6 +341,7 @@ RedisModuleCallReply *call_run(RedisModuleCtx *ctx, const Arguments *arguments, 
         denial_log(ctx, standing_in_for, name, arguments->values, arguments->count);
         return refuse(error, forbidden, name);
     }
+    if (cluster_refuses_slots(ctx, arguments, error)) return NULL;
     errno = 0;
     RedisModuleCommandFilter *guard = class == INNER_ALLOWED ? cluster_guard_script(ctx) : NULL;
     RedisModuleCallReply *reply =

@@ -310,6 +310,7 @@ static RedisModuleCallReply *call(RedisModuleCtx *ctx, const Arguments *argument
         snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN the server is paused or failing over");
         return NULL;
     }
+    if (cluster_refuses_slots(ctx, arguments, error)) return NULL;
     const char *name = RedisModule_StringPtrLen(arguments->values[0], NULL);
     errno = 0;
     RedisModuleCallReply *reply =

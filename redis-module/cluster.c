@@ -1,6 +1,7 @@
 #include "cluster.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,6 +31,20 @@ int cluster_slot_of_keys(RedisModuleCtx *ctx, const Arguments *arguments) {
     RedisModule_Free(positions);
     RedisModule_Free(flags);
     return slot;
+}
+
+static const char across_slots[] = "CROSSSLOT Keys in request don't hash to the same slot";
+
+/* What is learnt of a call's slots stays with the client that the server lends to calls. */
+static bool calls_remember_slots(void) {
+    return strcmp(server_product, "valkey") == 0 && atoi(server_version) >= 9;
+}
+
+bool cluster_refuses_slots(RedisModuleCtx *ctx, const Arguments *arguments, char *error) {
+    if (!calls_remember_slots() || !cluster_enabled()) return false;
+    if (cluster_slot_of_keys(ctx, arguments) != SEVERAL_SLOTS) return false;
+    snprintf(error, CALL_ERROR_SIZE, "%s", across_slots);
+    return true;
 }
 
 static long long integer_at(RedisModuleCallReply *array, size_t i) {
@@ -76,7 +91,7 @@ bool cluster_redirect(RedisModuleCtx *ctx, const Arguments *arguments, char *err
     int slot = cluster_slot_of_keys(ctx, arguments);
     if (slot == NO_KEYS) return false;
     if (slot == SEVERAL_SLOTS) {
-        snprintf(error, CALL_ERROR_SIZE, "CROSSSLOT Keys in request don't hash to the same slot");
+        snprintf(error, CALL_ERROR_SIZE, "%s", across_slots);
         return true;
     }
     snprintf(error, CALL_ERROR_SIZE, "TRYAGAIN slot %d is being moved, or another node serves it", slot);

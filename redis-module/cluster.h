@@ -27,6 +27,10 @@ bool cluster_crashes_when_asked(void);
 RedisModuleCommandFilter *cluster_guard_script(RedisModuleCtx *ctx);
 void cluster_unguard_script(RedisModuleCtx *ctx, RedisModuleCommandFilter *guard);
 
+/* True, with the error, for a command of several slots that must not even be tried: Valkey 9 would refuse later calls
+ * of other commands for it. */
+bool cluster_refuses_slots(RedisModuleCtx *ctx, const struct Arguments *arguments, char *error);
+
 /* Writes "MOVED slot host:port" for the keys of the command into `error` (CALL_ERROR_SIZE bytes); CROSSSLOT when they
  * are of several slots; TRYAGAIN when the slot is on its way or its owner cannot be asked for: the client's next try is
  * redirected by the server itself. False when the command has no key. */

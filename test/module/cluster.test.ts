@@ -11,7 +11,7 @@ import {
   type TestServer,
 } from '../helpers/index.js'
 
-const plugins = ['shards', 'counters'].map(fixturePlugin)
+const plugins = ['shards', 'counters', 'caller'].map(fixturePlugin)
 
 async function idOf(node: TestServer): Promise<string> {
   return await node.cli('cluster', 'myid')
@@ -105,6 +105,22 @@ shareClusters(test, { plugins }, (it) => {
     t.is(native, `MOVED ${String(await slotOf(owner, 'moved'))} 127.0.0.1:${String(owner.port)}`)
     t.is(await messageOf(wrong.call('SHARD.ADD', 'moved', '1')), native)
     t.is(await messageOf(wrong.call('SHARD.SET', 'moved', 'v')), native)
+  })
+
+  it('bug: a plugin’s call of several slots is refused, and no later call for it', async (t, cluster) => {
+    const [node] = cluster.nodes
+    if (node === undefined) throw new Error('the cluster has no node')
+    const key = await keyOf(cluster, node)
+    const client = await node.client()
+    await client.set(key, 'v')
+    for (let i = 0; i < 3; i++) {
+      t.is(
+        await messageOf(client.call('CALLER.CALL', 'MGET', key, `${key}0`, `${key}1`)),
+        "CROSSSLOT Keys in request don't hash to the same slot",
+      )
+      t.is(await client.call('CALLER.CALL', 'GET', key), 'v')
+      t.is(await client.call('CALLER.CALL', 'ECHO', 'still here'), 'still here')
+    }
   })
 
   it('cluster: CROSSSLOT for keys in two slots, none for one hash tag', async (t, cluster) => {
