@@ -45,6 +45,8 @@ const echo: Row = {
         hostCpu(rounds),
       ],
       notes: [],
+      obstacle:
+        'client, server and host share the processors: on two of them the host, 2 to 3 µs of CPU, takes its time from both',
     }
   },
 }
@@ -63,6 +65,8 @@ const latency: Row = {
         differenceFigure(rounds, { name: 'p50 latency', of: 'p50', sideUnit: 'µs', unit: 'µs', aim: atMost(25) }),
       ],
       notes: [],
+      obstacle:
+        'a command waits for two wake-ups of Node (a bare echo over a unix socket: 22 µs here) and one more turn of the server’s loop to unblock',
     }
   },
 }
@@ -83,6 +87,7 @@ const pipeline: Row = {
         hostCpu(rounds),
       ],
       notes: ['the server reads no further command of a client that is blocked'],
+      obstacle: 'the host shares two processors with client and server',
     }
   },
 }

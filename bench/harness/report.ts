@@ -12,6 +12,8 @@ export interface RowResult {
   readonly figures: readonly Figure[]
   /** What a reader has to know besides. */
   readonly notes: readonly string[]
+  /** What a profile has shown to stand in the way where an aim is missed; said only then. */
+  readonly obstacle?: string
 }
 
 export interface Report {
@@ -37,11 +39,16 @@ export function printReport(report: Report): void {
       .trimEnd()
   for (const line of [kHeads, widths.map((width) => '-'.repeat(width)), ...lines]) console.log(format(line))
   console.log('')
-  for (const { row, what, against, notes } of report.rows) {
-    console.log(
-      `${row}: ${what}${against === '' ? '' : `, against ${against}`}${notes.map((note) => `; ${note}`).join('')}`,
-    )
+  for (const row of report.rows) {
+    const said = [...row.notes, ...obstacleOf(row)].map((note) => `; ${note}`).join('')
+    console.log(`${row.row}: ${row.what}${row.against === '' ? '' : `, against ${row.against}`}${said}`)
   }
+}
+
+function obstacleOf({ figures, obstacle }: RowResult): readonly string[] {
+  return obstacle === undefined || figures.every((figure) => isMet(figure) !== false)
+    ? []
+    : [`missed because ${obstacle}`]
 }
 
 export async function writeReport(path: string, report: Report): Promise<void> {
