@@ -13,12 +13,15 @@ static uint8_t server_state;
 static int subscribed_classes;
 static bool old_values_wanted;
 
-/* The value that an event-17 callback saw last: its notification follows at once. */
-static struct {
+/* The values that event-17 callbacks saw last, the newest first: their notifications follow at once. RENAME to a key
+ * that is there takes two away before it tells of either. */
+enum { OLD_VALUES = 2 };
+typedef struct OldValue {
     RedisModuleString *key;
     uint8_t type;
     uint64_t length;
-} old_value;
+} OldValue;
+static OldValue old_values[OLD_VALUES];
 
 Slice events_set_origin(Slice plugin) {
     Slice before = origin;
@@ -38,7 +41,10 @@ void events_set_state(uint8_t state_bits) {
 
 /* "All events" are all but those that fire on reads and those that come beside another one: they must be named, as
  * with notify-keyspace-events A. */
-enum { ONLY_WHEN_NAMED = REDISMODULE_NOTIFY_KEY_MISS | REDISMODULE_NOTIFY_NEW };
+enum {
+    BESIDE_ANOTHER = REDISMODULE_NOTIFY_NEW | REDISMODULE_NOTIFY_OVERWRITTEN | REDISMODULE_NOTIFY_TYPE_CHANGED,
+    ONLY_WHEN_NAMED = REDISMODULE_NOTIFY_KEY_MISS | BESIDE_ANOTHER
+};
 
 static bool event_matches(const Subscription *s, int class, const char *event) {
     return s->event_count == 0 ? !(class & ONLY_WHEN_NAMED) : subscription_names(s, event);
@@ -63,7 +69,8 @@ static uint8_t origin_of(const char *event) {
 }
 
 /* The frame is begun at the first subscription that matches. */
-static void send_event(Lane *lane, int class, int db, const char *event, const char *key, size_t length, bool has_old) {
+static void send_event(Lane *lane, int class, int db, const char *event, const char *key, size_t length,
+                       const OldValue *old) {
     Buffer *out = &lane->out;
     size_t begun = 0, count_at = 0;
     uint32_t count = 0;
@@ -80,8 +87,8 @@ static void send_event(Lane *lane, int class, int db, const char *event, const c
             buffer_put_u64(out, clock_command_milliseconds());
             buffer_put_u32(out, (uint32_t)db);
             buffer_put_u8(out, origin_of(event));
-            buffer_put_u8(out, has_old ? old_value.type : 0);
-            buffer_put_u64(out, has_old ? old_value.length : 0);
+            buffer_put_u8(out, old ? old->type : 0);
+            buffer_put_u64(out, old ? old->length : 0);
             buffer_put_cstring(out, event);
             buffer_put_string(out, key, length);
             count_at = buffer_length(out);
@@ -97,28 +104,44 @@ static void send_event(Lane *lane, int class, int db, const char *event, const c
     lane_written(lane);
 }
 
-static void forget_old_value(void) {
-    if (old_value.key) RedisModule_FreeString(NULL, old_value.key);
-    old_value.key = NULL;
+static void forget(OldValue *old) {
+    if (old->key) RedisModule_FreeString(NULL, old->key);
+    old->key = NULL;
 }
 
-static bool is_old_value_of(const char *key, size_t length) {
-    if (!old_value.key) return false;
-    size_t old_length;
-    const char *old = RedisModule_StringPtrLen(old_value.key, &old_length);
-    return old_length == length && memcmp(old, key, length) == 0;
+static void forget_all(void) {
+    for (int i = 0; i < OLD_VALUES; i++) forget(&old_values[i]);
+}
+
+/* Of a command's events the last one of a key tells that its value is gone for good. */
+static void forget_told(int class, const char *event, OldValue *old) {
+    if (class & BESIDE_ANOTHER) return;
+    if (old && strcmp(event, "rename_from") == 0)
+        forget(old);
+    else
+        forget_all();
+}
+
+/* NULL when none is known. */
+static OldValue *old_value_of(const char *key, size_t length) {
+    for (int i = 0; i < OLD_VALUES; i++) {
+        size_t old_length = 0;
+        const char *name = old_values[i].key ? RedisModule_StringPtrLen(old_values[i].key, &old_length) : NULL;
+        if (name && old_length == length && memcmp(name, key, length) == 0) return &old_values[i];
+    }
+    return NULL;
 }
 
 static int on_key_event(RedisModuleCtx *ctx, int class, const char *event, RedisModuleString *name) {
     if (server_state & STATE_LOADING) return REDISMODULE_OK;
     size_t length;
     const char *key = RedisModule_StringPtrLen(name, &length);
-    bool has_old = is_old_value_of(key, length);
+    OldValue *old = old_value_of(key, length);
     int db = RedisModule_GetSelectedDb(ctx);
     for (Lane *lane = lane_list; lane; lane = lane->next) {
-        if (lane->fd >= 0 && lane->subscriptions) send_event(lane, class, db, event, key, length, has_old);
+        if (lane->fd >= 0 && lane->subscriptions) send_event(lane, class, db, event, key, length, old);
     }
-    forget_old_value();
+    forget_told(class, event, old);
     return REDISMODULE_OK;
 }
 
@@ -136,11 +159,12 @@ bool events_want_hit(const char *key, size_t length) {
 void events_tell_hit(int db, const char *key, size_t length) {
     for (Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd >= 0 && lane->subscriptions)
-            send_event(lane, ONLY_WHEN_NAMED, db, EVENT_KEY_HIT, key, length, false);
+            send_event(lane, ONLY_WHEN_NAMED, db, EVENT_KEY_HIT, key, length, NULL);
     }
 }
 
 void events_before_sleep(void) {
+    forget_all();
     for (Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd >= 0 && lane->events_missed && lane_has_room(lane, 1 << 16)) lane_tell_gap(lane);
     }
@@ -173,10 +197,13 @@ static void on_key_gone(RedisModuleCtx *ctx, RedisModuleEvent event, uint64_t su
     (void)ctx, (void)event, (void)subevent;
     if (server_state & STATE_LOADING) return;
     RedisModuleKeyInfo *info = data;
-    forget_old_value();
-    old_value.key = RedisModule_CreateStringFromString(NULL, RedisModule_GetKeyNameFromModuleKey(info->key));
-    old_value.type = type_code(RedisModule_KeyType(info->key));
-    old_value.length = RedisModule_ValueLength(info->key);
+    forget(&old_values[OLD_VALUES - 1]);
+    memmove(old_values + 1, old_values, sizeof(old_values) - sizeof(old_values[0]));
+    old_values[0] = (OldValue){
+        .key = RedisModule_CreateStringFromString(NULL, RedisModule_GetKeyNameFromModuleKey(info->key)),
+        .type = type_code(RedisModule_KeyType(info->key)),
+        .length = RedisModule_ValueLength(info->key),
+    };
 }
 
 /* ===== Subscribing ===== */
@@ -199,6 +226,8 @@ static const struct {
     {REDISMODULE_NOTIFY_EVICTED, " evicted "},
     {REDISMODULE_NOTIFY_KEY_MISS, " keymiss "},
     {REDISMODULE_NOTIFY_NEW, " new "},
+    {REDISMODULE_NOTIFY_OVERWRITTEN, " overwritten "},
+    {REDISMODULE_NOTIFY_TYPE_CHANGED, " type_changed "},
 };
 enum { CLASS_COUNT = sizeof(classes) / sizeof(classes[0]) };
 
@@ -215,6 +244,12 @@ static int class_of(const char *event) {
     return 0;
 }
 
+const char *events_problem(const char *event) {
+    int class = class_of(event);
+    if (!class || (RedisModule_GetKeyspaceNotificationFlagsAll() & class)) return NULL;
+    return "is never told: this server has no such event";
+}
+
 static void subscribe_class(int class) {
     if (subscribed_classes & class) return;
     subscribed_classes |= class;
@@ -223,7 +258,9 @@ static void subscribe_class(int class) {
 
 /* The classes that hold the wanted events; an event that is not in the list may be in any of them. */
 void events_subscribe(const Subscription *s) {
-    bool all = s->event_count == 0;
+    /* A value that is gone is told with the event that takes it away, whatever the subscription asks for: else it would
+     * be told with the next one of that key. */
+    bool all = s->event_count == 0 || (s->flags & SUBSCRIBE_OLD_VALUE);
     for (int i = 0; i < s->event_count; i++) {
         if (strcmp(s->events[i], EVENT_KEY_HIT) == 0) continue; /* the server does not tell it */
         int class = class_of(s->events[i]);

@@ -15,6 +15,9 @@
 /* Has the server tell what a new subscription to key events wants. */
 void events_subscribe(const Subscription *subscription);
 
+/* Why no key event of that name is told on this server; NULL: it is, or may be. */
+const char *events_problem(const char *event);
+
 /* Whose writes are running: a plugin's name, or NULL bytes for clients'. Returns what it was, to be set again: a commit
  * can run a command of another plugin. The bytes stay the caller's. */
 Slice events_set_origin(Slice plugin);

@@ -25,15 +25,35 @@ static const char *problem_of(const Command *command) {
     return command->hook ? hooks_problem() : NULL;
 }
 
+static bool is_name(const char *name, Slice slice) {
+    return strlen(name) == slice.length && memcmp(name, slice.bytes, slice.length) == 0;
+}
+
+/* Key events that this server does not have: the plugin would wait in vain. */
+static uint32_t put_event_problems(Buffer *problems, const Lane *lane, Slice plugin) {
+    uint32_t count = 0;
+    for (const Subscription *s = lane->subscriptions; s; s = s->next) {
+        for (int i = 0; s->kind == SUBSCRIPTION_KEYS && is_name(s->plugin, plugin) && i < s->event_count; i++) {
+            bool is_hit = strcmp(s->events[i], EVENT_KEY_HIT) == 0;
+            const char *problem = is_hit ? key_reads_problem() : events_problem(s->events[i]);
+            if (!problem) continue;
+            char name[80];
+            snprintf(name, sizeof(name), "event %.64s", s->events[i]);
+            buffer_put_cstring(problems, name);
+            buffer_put_cstring(problems, problem);
+            count++;
+        }
+    }
+    return count;
+}
+
 /* A plugin whose rules cannot hold must not pass for one that guards. */
 static uint32_t put_rule_problems(Buffer *problems, Slice plugin) {
     uint32_t count = 0;
     const RouteTable *table = command_routes();
     for (int i = 0; hooks_problem() && table && i < table->rule_count; i++) {
         const RouteRule *rule = &table->rules[i];
-        if (!rule->plugin || strlen(rule->plugin) != plugin.length ||
-            memcmp(rule->plugin, plugin.bytes, plugin.length) != 0)
-            continue;
+        if (!rule->plugin || !is_name(rule->plugin, plugin)) continue;
         char name[ROUTE_NAME_MAX + 8];
         snprintf(name, sizeof(name), "rule %s", rule->name);
         buffer_put_cstring(problems, name);
@@ -65,11 +85,7 @@ void plugins_attach(Lane *lane, const Frame *frame) {
     }
     problem_count += put_rule_problems(&problems, plugin);
     subscriptions_read(lane, plugin, &reader);
-    if (key_reads_problem() && subscriptions_of_plugin_want(lane, plugin, SUBSCRIPTION_KEYS, EVENT_KEY_HIT)) {
-        buffer_put_cstring(&problems, "event " EVENT_KEY_HIT);
-        buffer_put_cstring(&problems, key_reads_problem());
-        problem_count++;
-    }
+    problem_count += put_event_problems(&problems, lane, plugin);
     size_t begun = frame_begin(&lane->out, FRAME_ATTACHED, 0, 0, frame->id);
     buffer_put_u32(&lane->out, problem_count);
     buffer_put(&lane->out, buffer_front(&problems), buffer_length(&problems));

@@ -43,13 +43,6 @@ static bool is_of(const Subscription *s, Slice plugin) {
     return strlen(s->plugin) == plugin.length && memcmp(s->plugin, plugin.bytes, plugin.length) == 0;
 }
 
-bool subscriptions_of_plugin_want(const Lane *lane, Slice plugin, SubscriptionKind kind, const char *event) {
-    for (const Subscription *s = lane->subscriptions; s; s = s->next) {
-        if (s->kind == kind && is_of(s, plugin) && subscription_names(s, event)) return true;
-    }
-    return false;
-}
-
 bool subscriptions_want(SubscriptionKind kind, const char *event) {
     for (const Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd < 0) continue;

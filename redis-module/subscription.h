@@ -40,9 +40,6 @@ void subscriptions_end(Lane *lane, const char *plugin);
 bool subscription_names(const Subscription *s, const char *event);
 bool subscription_has_key(const Subscription *s, const char *key, size_t length);
 
-/* Whether the plugin has one of that kind that names the event. */
-bool subscriptions_of_plugin_want(const Lane *lane, Slice plugin, SubscriptionKind kind, const char *event);
-
 /* Whether an open lane has a subscription to that event, or to any of that kind (NULL). */
 bool subscriptions_want(SubscriptionKind kind, const char *event);
 

@@ -37,15 +37,22 @@ export async function startCluster(options: StartServerOptions & { primaries?: n
   }
 }
 
-/** Gives each node its slots and makes them known to each other; resolves when all of them know all. */
-async function join(nodes: readonly TestServer[]): Promise<void> {
-  const slots = 16_384
+/** redis-cli makes no cluster of fewer than three. */
+async function joinByHand(nodes: readonly TestServer[], slots: number): Promise<void> {
   const first = (index: number): number => Math.floor((index * slots) / nodes.length)
   for (const [index, node] of nodes.entries()) {
     await node.cli('cluster', 'set-config-epoch', String(index + 1))
     await node.cli('cluster', 'addslotsrange', String(first(index)), String(first(index + 1) - 1))
     if (index > 0) await node.cli('cluster', 'meet', '127.0.0.1', String(nodes[0]?.port))
   }
+}
+
+/** Gives each node its slots and makes them known to each other; resolves when all of them know all. */
+async function join(nodes: readonly TestServer[]): Promise<void> {
+  const slots = 16_384
+  const addresses = nodes.map((node) => `127.0.0.1:${String(node.port)}`)
+  if (nodes.length >= 3) await nodes[0]?.cli('--cluster', 'create', ...addresses, '--cluster-yes')
+  else await joinByHand(nodes, slots)
   const signs = ['cluster_state:ok', `cluster_slots_ok:${String(slots)}`, `cluster_size:${String(nodes.length)}`]
   for (const node of nodes) {
     const knowsAll = async (): Promise<boolean> => {

@@ -151,7 +151,50 @@ shareServers(test, { plugins }, (it, program) => {
   })
 
   if (compareVersions(program.version, '8.0') >= 0) {
-    it('events: the old value of what is deleted, expires or is overwritten', async (t, server) => {
+    const oldOf = (seen: readonly Seen[], event: string, key: string): string | null | undefined =>
+      seen.find((one) => one.event === event && one.key === key)?.old
+
+    it('events: the old value of what is overwritten, expires or is evicted', async (t, server) => {
+      const client = await server.client()
+      await forget(client, 'users')
+      await client.rpush('user:over', 1, 2)
+      await client.set('user:over', 'text')
+      await client.set('user:short', 'abc', 'PX', 20)
+      await until(async () => (await client.exists('user:short')) === 0)
+      await client.set('user:victim', 'x'.repeat(200_000))
+      await client.config('SET', 'maxmemory-policy', 'allkeys-random', 'maxmemory', '1')
+      await until(async () => (await client.exists('user:victim')) === 0)
+      await client.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction')
+      const seen = await allSeenBy(client, 'users', 'user:end')
+      t.is(oldOf(seen, 'set', 'user:over'), 'list:2')
+      t.is(oldOf(seen, 'expired', 'user:short'), 'string:3')
+      t.is(oldOf(seen, 'evicted', 'user:victim'), 'string:200000')
+    })
+
+    it('bug: RENAME to a key that is there tells of both old values', async (t, server) => {
+      const client = await server.client()
+      await forget(client, 'users')
+      await client.set('user:from', 'four')
+      await client.rpush('user:to', 1, 2)
+      await client.rename('user:from', 'user:to')
+      const seen = await allSeenBy(client, 'users', 'user:end')
+      t.is(oldOf(seen, 'rename_to', 'user:to'), 'list:2')
+      t.is(oldOf(seen, 'rename_from', 'user:from'), 'string:4')
+    })
+
+    it('bug: an old value is not told with a later event of its key', async (t, server) => {
+      const client = await server.client()
+      await forget(client, 'setters')
+      await client.rpush('only-set:1', 1, 2)
+      await client.pipeline().del('only-set:1').set('only-set:1', 'new').exec()
+      const seen = await allSeenBy(client, 'setters', 'only-set:end')
+      t.deepEqual(
+        seen.map(({ event, old }) => [event, old]),
+        [['set', null]],
+      )
+    })
+
+    it('events: the old value of what is deleted', async (t, server) => {
       const client = await server.client()
       await forget(client, 'users')
       await client.rpush('user:list', 1, 2, 3)
@@ -162,6 +205,23 @@ shareServers(test, { plugins }, (it, program) => {
       t.is(seen.find((one) => one.event === 'del' && one.key === 'user:list')?.old, 'list:3')
       t.is(seen.find((one) => one.event === 'del' && one.key === 'user:text')?.old, 'string:4')
       t.is(seen.find((one) => one.event === 'rpush')?.old, null)
+    })
+  }
+
+  if (program.product === 'redis' && compareVersions(program.version, '8.2') >= 0) {
+    it('bug: overwritten and type_changed are told to who names them', async (t, server) => {
+      const client = await server.client()
+      await forget(client, 'overwritten')
+      await client.rpush('over:1', 1, 2)
+      await client.set('over:1', 'text')
+      await client.set('over:1', 'more')
+      const seen = await seenBy(client, 'overwritten', 3)
+      t.deepEqual([...names(seen)].sort(), ['overwritten over:1', 'overwritten over:1', 'type_changed over:1'])
+    })
+  } else {
+    it('bug: a plugin that names events which the server does not have is told', async (t, server) => {
+      await server.logged(/event overwritten.*is never told: this server has no such event/)
+      t.pass()
     })
   }
 

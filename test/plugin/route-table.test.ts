@@ -263,12 +263,22 @@ test('route table: a damaged table is refused whole, with the line', (t) => {
   )
   t.is(refuse(handMade.replace('dbs=', 'dbs=a')), "route table, line 9: 'a' is not a whole number")
   t.is(refuse(handMade.replace('failure=deny', 'failure=no')), "route table, line 9: 'no' is none of deny allow")
-  t.is(refuse(handMade.replace('end 9', 'doc summary=a\nend 10')), 'route table, line 10: a doc behind a hook')
+  t.is(refuse(handMade.replace('end 10', 'doc summary=a\nend 11')), 'route table, line 11: a doc behind a hook or rule')
   const again = 'command name=A arity=1 flags= categories= transaction=sync timeout=0 retry=0'
   t.is(
-    refuse(handMade.replace('end 9', `${again}\nend 10`)),
-    'route table, line 10: a command behind a hook of its plugin',
+    refuse(handMade.replace('end 10', `${again}\nend 11`)),
+    'route table, line 11: a command behind a hook or rule of its plugin',
   )
+  t.is(
+    refuse(handMade.replace('end 10', 'hook name=a\nend 11')),
+    'route table, line 11: a hook behind a rule of its plugin',
+  )
+  t.regex(refuse(handMade.replace('action=deny', 'action=forbid')), /^route table, line 10: 'forbid' is none of deny /)
+  t.is(
+    refuse(handMade.replace('args=0:async', 'args=async')),
+    "route table, line 10: the argument 'async' has no place",
+  )
+  t.is(refuse('ferrite-routes 1\nrule name=a\nend 2\n'), 'route table, line 2: a rule before any plugin')
   t.is(refuse('ferrite-routes 1\nhook name=a\nend 2\n'), 'route table, line 2: a hook before any plugin')
   t.is(refuse('ferrite-routes 1\ndoc summary=a\nend 2\n'), 'route table, line 2: a doc before any command')
   t.is(refuse('ferrite-routes 1\ncommand name=A\nend 2\n'), 'route table, line 2: a command before any plugin')

@@ -68,8 +68,18 @@ const refused = test.macro({
   title: (name = '') => `rule: refuses ${name}`,
 })
 
-test('no action', refused, {}, '.action: must be one of deny, allow, rename, rate, read-only, size, got undefined')
-test('an option of another action', refused, { action: 'deny', limit: 1 }, ": unknown option 'limit'")
+test(
+  'no action',
+  refused,
+  {},
+  ".action: must be 'deny' or 'allow' or 'rename' or 'rate' or 'read-only' or 'size', got undefined",
+)
+test(
+  'an option of another action',
+  refused,
+  { action: 'deny', limit: 1 },
+  '.limit: is not known; known are command, key, user, db, priority, argument, action, error',
+)
 test(
   'an error without a code',
   refused,
@@ -93,7 +103,7 @@ test(
   'a rate without a limit',
   refused,
   { action: 'rate' },
-  '.limit: must be an integer from 1 to 1000000, got undefined',
+  '.limit: must be a whole number from 1 to 1000000, got undefined',
 )
 test(
   'a separator of two characters',
@@ -106,7 +116,7 @@ test(
   'an argument without a place',
   refused,
   { action: 'deny', argument: { glob: 'x' } },
-  '.argument.at: must be an integer from -32767 to 32767, got undefined',
+  '.argument.at: must be a whole number from -32767 to 32767, got undefined',
 )
 test(
   'AUTH',

@@ -1,4 +1,4 @@
-// The example of the documentation (docs/plugin-author.md): must type-check as it stands.
+// A plugin with a bit of everything: must type-check as it stands.
 import { arg, before, command, definePlugin, every, onKey, read } from 'ferrite-plugins/sdk'
 
 export default definePlugin({

@@ -118,7 +118,7 @@ export interface KeyEventContext extends PluginContext {
   /** The server's time of the event in milliseconds since 1970. */
   readonly now: number
   readonly origin: EventOrigin
-  /** The value that was overwritten, deleted, expired or evicted, where the server tells: Redis and Valkey ≥ 8. */
+  /** The value that was overwritten, deleted, expired or evicted, where the server tells: Redis and Valkey ≥ 7.2. */
   readonly old: { readonly type: ValueType; readonly length: number } | null
   /** Events that were dropped just before this one, because the plugin was too slow. */
   readonly dropped: number

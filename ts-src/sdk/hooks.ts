@@ -65,9 +65,10 @@ export interface KeyHookOptions {
   /** Glob of the keys (as in KEYS), or several. @default all keys that the plugin's permissions cover */
   readonly key?: string | readonly string[]
   /**
-   * Names of events. `keyhit`, `keymiss` and `new` come with reads and with other events: they must be named.
+   * Names of events. `keyhit`, `keymiss`, `new`, `overwritten` and `type_changed` (Redis 8.2) come with reads and with
+   * other events: they must be named.
    *
-   * @default all but those three
+   * @default all but those five
    */
   readonly events?: readonly KeyEventName[]
   /** Events of the plugin's own writes too. @default false */

@@ -20,7 +20,7 @@ export interface FileLock extends AsyncDisposable {
 
 /** Takes the lock, or resolves to undefined if somebody held it for all of `waitMs`. */
 export async function tryLock(path: string, options: LockOptions): Promise<FileLock | undefined> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const file = await open(path, 'a')
   try {
     if (!(await flock(file.fd, ['--nonblock']))) {
