@@ -39,10 +39,6 @@ bool subscription_names(const Subscription *s, const char *event) {
     return false;
 }
 
-static bool is_of(const Subscription *s, Slice plugin) {
-    return strlen(s->plugin) == plugin.length && memcmp(s->plugin, plugin.bytes, plugin.length) == 0;
-}
-
 bool subscriptions_want(SubscriptionKind kind, const char *event) {
     for (const Lane *lane = lane_list; lane; lane = lane->next) {
         if (lane->fd < 0) continue;
