@@ -41,6 +41,7 @@ static uint64_t toucher;
 
 void filter_before_sleep(void) {
     sender_before_sleep();
+    filter_forget_found(); /* its command has been put off: the lists may change until it runs */
     toucher = 0;
 }
 
@@ -124,7 +125,7 @@ static void put_wrapped(const Seen *seen, const Facts *facts, const Arguments *a
 
 static Found found;
 
-static void forget_found(void) {
+void filter_forget_found(void) {
     if (found.user) RedisModule_FreeString(NULL, found.user);
     found = (Found){0};
 }
@@ -269,6 +270,7 @@ static bool learn_subject(void *context, HookSubject *subject) {
     subject->user = seen->sender.user ? RedisModule_StringPtrLen(seen->sender.user, NULL) : "";
     subject->db = seen->sender.db;
     subject->base_db = seen->sender.base_db;
+    subject->stranger = !seen->sender.logged_in;
     return true;
 }
 
@@ -279,6 +281,7 @@ static bool rename_to(Seen *seen, const char *name) {
     sender_forget();
     seen->argv[0] = word;
     seen->facts = facts_of(word, seen->argc > 1 ? seen->argv[1] : NULL);
+    sender_saw(seen->ctx, seen->facts);
     return seen->facts && facts_arity_fits(seen->facts, seen->argc);
 }
 
@@ -364,7 +367,7 @@ static void look(RedisModuleCommandFilterCtx *ctx, const RedisModuleString *name
 
 /* For every command of every client: most are none of ours. */
 static void on_command(RedisModuleCommandFilterCtx *ctx) {
-    if (found.word) forget_found();
+    if (found.word) filter_forget_found();
     const RedisModuleString *name = RedisModule_CommandFilterArgGet(ctx, 0);
     const Facts *facts = name ? facts_of(name, NULL) : NULL;
     if (!facts && name && hooks_learn(name)) facts = facts_of(name, NULL);
@@ -385,7 +388,7 @@ void filter_set(FilterUse use, bool wanted) {
     } else {
         RedisModule_UnregisterCommandFilter(module_context, filter);
         filter = NULL;
-        forget_found();
+        filter_forget_found();
         sender_forget_all();
     }
 }

@@ -26,6 +26,9 @@ typedef struct Found {
  * user is the caller's to free. */
 bool filter_take_found(const RedisModuleString *word, Found *taken);
 
+/* The lists of hooks are about to change. */
+void filter_forget_found(void);
+
 /* Once per loop. */
 void filter_before_sleep(void);
 

@@ -88,6 +88,7 @@ static void mark_containers(Facts *facts, int count) {
 
 void hooks_changed(void) {
     if (!loaded) return;
+    filter_forget_found();
     int hook_count, rule_count, count;
     Command **hooks = sorted_hooks(&hook_count);
     rules_changed();

@@ -14,6 +14,7 @@ typedef struct HookSubject {
     int argc;
     const char *user; /* "" where it is not known; NULL: user and database are not looked at */
     int db, base_db;  /* two where it is not certain (sender.h) */
+    bool stranger;    /* it is not known for certain that the client has logged in */
     bool sampled;     /* after hooks that take a sample are left out by chance */
 } HookSubject;
 

@@ -31,7 +31,7 @@ static bool take(uint64_t *full_at, RateLimit limit, uint64_t now, uint64_t *wai
     uint64_t token = limit.interval * 1000000 / limit.limit; /* ns until the next one comes */
     if (token == 0) token = 1;
     uint64_t begun = *full_at > now ? *full_at : now;
-    uint64_t room = token * (limit.burst - 1);
+    uint64_t most = UINT64_MAX / 4, room = limit.burst - 1 > most / token ? most : token * (limit.burst - 1);
     if (begun - now > room) {
         *wait_us = (begun - now - room) / 1000 + 1;
         return false;

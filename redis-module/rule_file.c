@@ -12,6 +12,7 @@
 #include "buffer.h"
 #include "config.h"
 #include "hooks.h"
+#include "log.h"
 #include "route_file.h"
 
 static RouteTable *table;
@@ -79,7 +80,9 @@ static bool write_file(const Buffer *text, char *error, size_t error_size) {
     int problem = errno;
     if (fd >= 0) close(fd);
     errno = problem;
-    ok = ok && rename(beside, path) == 0 && sync_folder(folder);
+    ok = ok && rename(beside, path) == 0;
+    if (ok && !sync_folder(folder))
+        log_line(LOG_WARNING, "%s: not certain to be on the disk: %s", path, strerror(errno));
     if (!ok) snprintf(error, error_size, "the rule was not saved and is not in force: %s: %s", path, strerror(errno));
     return ok;
 }
@@ -138,6 +141,10 @@ static bool check(const char *line, char name[ROUTE_NAME_MAX + 1], char *error, 
 
 bool rule_file_put(const char *line, char *error, size_t error_size) {
     char name[ROUTE_NAME_MAX + 1];
+    if (strlen(line) > RULE_LENGTH_MAX) {
+        snprintf(error, error_size, "the rule has more than %d bytes", RULE_LENGTH_MAX);
+        return false;
+    }
     if (!check(line, name, error, error_size)) return false;
     Buffer text = {0};
     int lines;

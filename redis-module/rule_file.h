@@ -7,7 +7,7 @@
 
 #include "route.h"
 
-enum { RULES_MAX = 1000 };
+enum { RULES_MAX = 1000, RULE_LENGTH_MAX = 60000 };
 
 /* In force; NULL: none. */
 const RouteTable *rule_file_table(void);

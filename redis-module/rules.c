@@ -101,12 +101,21 @@ static void add_new_names(void) {
     }
 }
 
+/* Replicas and Sentinels do not live without PING: it obeys only rules that name it. */
+static bool is_spared(const RouteRule *route, const Facts *facts) {
+    if (strcmp(facts->name, "ping") != 0) return false;
+    for (int i = 0; i < route->match.commands.count; i++) {
+        if (strcasecmp(route->match.commands.values[i], "ping") == 0) return false;
+    }
+    return true;
+}
+
 static void give(Facts *facts) {
     memory_free(facts->rules);
     facts->rules = NULL;
     facts->rule_count = 0;
     for (int i = 0; i < rule_count; i++) {
-        if (!matcher_names(&rules[i]->route->match, facts)) continue;
+        if (!matcher_names(&rules[i]->route->match, facts) || is_spared(rules[i]->route, facts)) continue;
         if (rules[i]->route->action == RULE_READ_ONLY && !(facts->flags & FACT_WRITE)) continue;
         if (!facts->rules) facts->rules = memory_alloc(sizeof(*rules) * (size_t)(rule_count - i));
         facts->rules[facts->rule_count++] = rules[i];
@@ -186,7 +195,9 @@ static void refuse(const Rule *rule, RuleVerdict *verdict, const char *code_and_
 
 /* The name of the bucket. */
 static const char *bucket_of(const RouteRule *route, const Facts *facts, const HookSubject *subject, size_t *length) {
-    *length = 0;
+    static const char strangers[] = "(not known to have logged in)";
+    *length = subject->stranger ? sizeof(strangers) - 1 : 0;
+    if (subject->stranger) return strangers; /* they take nothing from the others */
     if (route->per == PER_USER) *length = strlen(subject->user);
     if (route->per != PER_PREFIX) return subject->user;
     RedisModuleString *key = matcher_first_key(facts, subject);

@@ -24,6 +24,12 @@ static bool is_of_other_module(const Facts *facts) {
 
 enum { NO_DB = -1 };
 
+/* While one is busy the server reads other connections too: their commands, which it refuses, are none of the script's.
+ */
+static bool is_script_running(void) {
+    return RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA;
+}
+
 /* What the last SELECT in a script has named. */
 static int script_db = NO_DB;
 
@@ -74,7 +80,7 @@ static int queued_select(uint64_t id, int db) {
 }
 
 static bool ends_queue(const Facts *facts) {
-    static const char *const names[] = {"multi", "exec", "discard", "reset"};
+    static const char *const names[] = {"exec", "discard", "reset"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(facts->name, names[i]) == 0) return true;
     }
@@ -188,7 +194,9 @@ bool sender_learn(RedisModuleCommandFilterCtx *ctx, Sender *sender) {
     *sender = (Sender){.resp = 2, .client_id = RedisModule_CommandFilterGetClientId(ctx)};
     if (know(sender->client_id)) return learn_client(sender);
     sender->logged_in = true;
-    if (!(RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)) return true;
+    /* What another module's command of the AOF runs has been judged when it came. */
+    if (RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LOADING) return false;
+    if (!is_script_running()) return true;
     sender->client_id = script_caller;
     if (!know(script_caller)) return true; /* another module's script */
     sender->can_be_told = !module_command_ran;
@@ -207,14 +215,19 @@ bool sender_may_be_told(const Sender *sender) {
     return sender->can_be_told && !sender_only_subscribes(sender);
 }
 
+/* Of a connection only: other modules run scripts with clients of their own, which Valkey 9.1 must not be asked about
+ * while they run. */
+static void begin_script(RedisModuleCommandFilterCtx *ctx) {
+    uint64_t id = RedisModule_CommandFilterGetClientId(ctx);
+    script_caller = know(id) ? id : 0;
+    script_db = NO_DB;
+    module_command_ran = false;
+}
+
 void sender_saw(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {
     if (!facts) return;
     if (selects && ends_queue(facts)) forget_select(RedisModule_CommandFilterGetClientId(ctx));
-    if (facts->flags & FACT_RUNS_OTHERS) {
-        script_caller = RedisModule_CommandFilterGetClientId(ctx);
-        script_db = NO_DB;
-        module_command_ran = false;
-    }
+    if ((facts->flags & FACT_RUNS_OTHERS) && !is_script_running()) begin_script(ctx);
     if (is_of_other_module(facts)) module_command_ran = true;
 }
 
@@ -222,10 +235,9 @@ static void note_select(RedisModuleCommandFilterCtx *ctx) {
     int db = selected_db(ctx);
     if (db == NO_DB) return;
     uint64_t id = RedisModule_CommandFilterGetClientId(ctx);
-    if (know(id) && (known.flags & REDISMODULE_CLIENTINFO_FLAG_MULTI))
-        queue_select(id, db);
-    else if (RedisModule_GetContextFlags(NULL) & REDISMODULE_CTX_FLAGS_LUA)
-        script_db = db;
+    bool is_client = know(id); /* one that is refused while a script is busy, as the case may be */
+    if (is_client && (known.flags & REDISMODULE_CLIENTINFO_FLAG_MULTI)) queue_select(id, db);
+    if (!is_client && is_script_running()) script_db = db;
 }
 
 void sender_will_change(RedisModuleCommandFilterCtx *ctx, const Facts *facts) {

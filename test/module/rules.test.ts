@@ -241,6 +241,11 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
     const inScript = (text: string): Promise<string> => messageOf(client.eval(text, 0))
     await withRules(server, ['three DENY COMMAND GET DB 3', 'zero DENY COMMAND STRLEN DB 0'], async () => {
       t.regex(await ask(['MULTI'], ['SELECT', '3'], ['GET', 'k'], ['EXEC']), /DENIED rule three.*EXECABORT/s)
+      t.regex(
+        await ask(['MULTI'], ['SELECT', '3'], ['MULTI'], ['GET', 'k'], ['DISCARD']),
+        /DENIED rule three/,
+        'a MULTI that is refused ends nothing',
+      )
       t.regex(await ask(['MULTI'], ['SELECT', '99999'], ['STRLEN', 'k'], ['EXEC']), /DENIED rule zero.*EXECABORT/s)
       t.regex(await ask(['MULTI'], ['SELECT', '3'], ['DISCARD'], ['MULTI'], ['GET', 'k'], ['EXEC']), /\*1\r\n\$-1\r\n$/)
       t.regex(await inScript("redis.call('select', 3) return redis.call('get', 'k')"), /DENIED rule three/)
@@ -254,6 +259,48 @@ shareServers(test, { plugins, since: '7.2' }, (it) => {
         ),
         /DENIED rule zero/,
       )
+    })
+  })
+
+  it('bug: a script that a rule’s name runs is judged as its caller’s', async (t, server) => {
+    const client = await server.client()
+    await client.call('ACL', 'SETUSER', 'runner', 'on', '>pw', '~*', '+@all')
+    const runner = await server.client({ username: 'runner', password: 'pw' })
+    await withRules(server, ['run RENAME COMMAND RUN TO EVAL', 'mine DENY COMMAND SET USER runner'], async () => {
+      t.is(await client.call('EVAL', "return redis.call('set', 'k', '1')", '0'), 'OK')
+      t.regex(await messageOf(runner.call('RUN', "return redis.call('set', 'k', '2')", '0')), /DENIED rule mine/)
+    })
+  })
+
+  it('bug: what another connection sends while a script is busy does not change who the script is', async (t, server) => {
+    const client = await server.client()
+    await client.call('ACL', 'SETUSER', 'busy', 'on', '>pw', '~*', '+@all')
+    const busy = await server.client({ username: 'busy', password: 'pw' })
+    const other = await server.client()
+    await client.call('CONFIG', 'SET', 'busy-reply-threshold', '1')
+    await withRules(server, ['mine DENY COMMAND SET USER busy'], async () => {
+      const script = `
+        local n = 0
+        while redis.call('exists', 'k') == 0 and n < 400000 do n = n + 1 end
+        return redis.pcall('set', 'k', 'x').err or 'done'`
+      const answer = messageOf(busy.eval(script, 0))
+      let refused = false
+      const done = answer.then(() => true)
+      while (!refused && !(await Promise.race([done, Promise.resolve(false)])))
+        refused = (await messageOf(other.eval('return 1', 0))).startsWith('BUSY')
+      t.true(refused, 'the script was busy')
+      t.is(await answer, 'no error but "DENIED rule mine does not allow this command"')
+    })
+    await client.call('CONFIG', 'SET', 'busy-reply-threshold', '5000')
+  })
+
+  it('PING obeys only a rule that names it: replicas do not live without', async (t, server) => {
+    const client = await server.client()
+    await withRules(server, ['all RATE LIMIT 1 INTERVAL 3600000 USER default COMMAND @fast'], async () => {
+      for (let i = 0; i < 3; i++) t.is(await client.ping(), 'PONG')
+    })
+    await withRules(server, ['named DENY COMMAND PING'], async () => {
+      t.regex(await messageOf(client.ping()), /DENIED rule named/)
     })
   })
 

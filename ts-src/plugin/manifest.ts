@@ -201,6 +201,7 @@ function checkRules(file: string, { rules }: PluginManifest): void {
     if ((action === 'size') !== isSized) refuse("'maxBytes' and 'maxArguments' are for rules of sizes, which need one")
     if (action === 'rename' && !(commands.length > 0 && commands.every((each) => renamedCommandPattern.test(each))))
       refuse('a rule that renames takes whole commands')
+    if (error !== undefined && Buffer.byteLength(error) > 200) refuse("'error' must have at most 200 bytes")
     if (error !== undefined && (action === 'rename' || action === 'allow')) refuse("'error' is for rules that refuse")
     seen.add(name.toLowerCase())
   })
