@@ -1,5 +1,6 @@
-/* The command filter: sees each command before the server looks it up, and has those that hooks match asked about
- * (docs/design/hooks.md). Registered only while there are hooks, or somebody wants to hear of reads (key_reads.h). */
+/* The command filter: sees each command before the server looks it up, applies rules (docs/design/rules.md) and
+ * has those that hooks match asked about (docs/design/hooks.md). Registered only while there are rules or hooks, or
+ * somebody wants to hear of reads (key_reads.h). */
 #ifndef FERRITE_FILTER_H
 #define FERRITE_FILTER_H
 

@@ -203,18 +203,25 @@ function addToCommand(command: OpenCommand, words: LineWords): void {
   } else words.fail(`'${words.kind}' is no kind of line`)
 }
 
-function parseHook(words: LineWords): HookRoute {
+/** What hooks and rules have in common. */
+function parseMatched(words: LineWords): Pick<RuleRoute, 'name' | 'commands' | 'keys' | 'users' | 'dbs' | 'priority'> {
   return {
     name: words.needText('name'),
-    kind: words.oneOf(words.needText('kind'), hookKinds),
     commands: words.needList('commands'),
     keys: words.needList('keys'),
     users: words.needList('users'),
     dbs: words.needList('dbs').map((db) => words.toInt(db)),
+    priority: words.int('priority'),
+  }
+}
+
+function parseHook(words: LineWords): HookRoute {
+  return {
+    ...parseMatched(words),
+    kind: words.oneOf(words.needText('kind'), hookKinds),
     timeoutMs: words.int('timeout'),
     failure: words.oneOf(words.needText('failure'), hookFailures),
     transaction: words.oneOf(words.needText('transaction'), hookTransactions),
-    priority: words.int('priority'),
     breaker: words.toInt(words.raw('breaker') ?? String(defaultBreaker.breaker)),
     breakerMs: words.toInt(words.raw('breaker-ms') ?? String(defaultBreaker.breakerMs)),
     sample: words.toInt(words.raw('sample') ?? String(wholeSample)),
@@ -235,13 +242,8 @@ function parseRule(words: LineWords): RuleRoute {
   const maxBytes = words.wide('max-bytes')
   const maxArguments = words.wide('max-arguments')
   return {
-    name: words.needText('name'),
+    ...parseMatched(words),
     action: words.oneOf(words.needText('action'), ruleActions),
-    commands: words.needList('commands'),
-    keys: words.needList('keys'),
-    users: words.needList('users'),
-    dbs: words.needList('dbs').map((db) => words.toInt(db)),
-    priority: words.int('priority'),
     arguments: words.list('args').map((each) => parseRuleArgument(words, each)),
     ...(error === undefined ? {} : { error }),
     ...(to === undefined ? {} : { to }),
